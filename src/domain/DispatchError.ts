@@ -1,0 +1,154 @@
+/**
+ * Why a message was not handled, apart from its handler's own reasons: the same in process and over a network.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import * as FieldIssue from "./FieldIssue.ts"
+
+/**
+ * The message, or something it carries, is not valid; every bad field is listed.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class Invalid extends Schema.TaggedError<Invalid>("effect-cqrs/Invalid")("Invalid", {
+  issues: Schema.Array(FieldIssue.FieldIssue)
+}) {
+  override get message(): string {
+    return FieldIssue.format(this.issues)
+  }
+}
+
+/**
+ * Nobody handles this message here.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class NotHandled extends Schema.TaggedError<NotHandled>("effect-cqrs/NotHandled")("NotHandled", {
+  kind: Schema.Literals(["command", "query"])
+}) {
+  override get message(): string {
+    return `No handler for this ${this.kind} is provided`
+  }
+}
+
+/**
+ * Others changed the same thing, and deciding again did not help: the caller may try again.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class Conflict extends Schema.TaggedError<Conflict>("effect-cqrs/Conflict")("Conflict", {
+  stream: Schema.String,
+  expected: Schema.Union([Schema.String, Schema.Int]),
+  actual: Schema.Int
+}) {
+  override get message(): string {
+    return `${this.stream} is at version ${this.actual}, expected ${this.expected}`
+  }
+}
+
+/**
+ * What the message is about was ended for good.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class Gone extends Schema.TaggedError<Gone>("effect-cqrs/Gone")("Gone", { stream: Schema.String }) {
+  override get message(): string {
+    return `${this.stream} is gone`
+  }
+}
+
+/**
+ * Storage failed; `retryable` tells whether the same message may succeed later.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class Storage extends Schema.TaggedError<Storage>("effect-cqrs/Storage")("Storage", {
+  operation: Schema.String,
+  retryable: Schema.Boolean
+}) {
+  override get message(): string {
+    return `The storage failed in ${this.operation}`
+  }
+}
+
+/**
+ * Something the handler needs cannot be reached now.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class Unreachable extends Schema.TaggedError<Unreachable>("effect-cqrs/Unreachable")("Unreachable", {
+  service: Schema.String
+}) {
+  override get message(): string {
+    return `${this.service} cannot be reached`
+  }
+}
+
+/**
+ * The handler took too long, or what it waited for did not come in time.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class Timeout extends Schema.TaggedError<Timeout>("effect-cqrs/Timeout")("Timeout", {
+  afterMillis: Schema.Number,
+  waitingFor: Schema.String
+}) {
+  override get message(): string {
+    return `No answer after ${this.afterMillis} ms of waiting for ${this.waitingFor}`
+  }
+}
+
+/**
+ * All reasons.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export const Reason = Schema.Union([Invalid, NotHandled, Conflict, Gone, Storage, Unreachable, Timeout])
+
+/**
+ * @category reasons
+ * @since 0.1.0
+ */
+export type Reason = typeof Reason.Type
+
+/**
+ * The one error that dispatching adds to a message's own; handle a case with
+ * `Effect.catchReason("DispatchError", "Conflict", …)`.
+ *
+ * **Details**
+ *
+ * `of` is the tag of the dispatched message. It is serializable; the cause of a storage failure stays in the process, for logs.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class DispatchError extends Schema.TaggedError<DispatchError>("effect-cqrs/DispatchError")("DispatchError", {
+  /** The tag of the message that was dispatched. */
+  of: Schema.String,
+  reason: Reason
+}) {
+  override get message(): string {
+    return `${this.of}: ${this.reason.message}`
+  }
+}
+
+/**
+ * A dispatch error that keeps for logs what it came from.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (of: string, reason: Reason, cause?: unknown): DispatchError => {
+  const error = new DispatchError({ of, reason })
+  if (cause !== undefined) Object.defineProperty(error, "cause", { value: cause, enumerable: false })
+  return error
+}
