@@ -1,0 +1,139 @@
+/**
+ * From events as a program has them to events as a store writes them: checked, encoded, with id and metadata.
+ */
+import type * as Fiber from "effect/Fiber"
+import * as Result from "effect/Result"
+import * as Event from "../../domain/Event.ts"
+import * as FieldIssue from "../../domain/FieldIssue.ts"
+import type { Metadata } from "../../domain/Metadata.ts"
+import * as Position from "../../domain/Position.ts"
+import * as StreamName from "../../domain/StreamName.ts"
+import type { TenantId } from "../../domain/TenantId.ts"
+import type { Append, PreparedAppend, PreparedEvent, ReadAll, StreamState } from "../EventStoreDriver.ts"
+import { type ExpectedVersion, InvalidInput, matches, StreamTombstoned, VersionConflict } from "../EventStoreError.ts"
+import * as IdGenerator from "../IdGenerator.ts"
+import * as MessageContext from "../MessageContext.ts"
+import type { AppendReceipt } from "../Receipt.ts"
+import { jsonIssues, nameIssue, textIssue } from "./text.ts"
+
+const maxTenantBytes = 128
+const maxTagBytes = 512
+
+/** The position of an append that wrote nothing. */
+export const nothing = Position.start
+
+export const only = (receipts: ReadonlyArray<AppendReceipt>): AppendReceipt => {
+  const [receipt] = receipts
+  if (receipt === undefined) throw new Error("A driver must answer every append with a receipt")
+  return receipt
+}
+
+/** A stream that nothing was ever appended to. */
+export const missing: StreamState = { version: 0, tombstoned: false }
+
+/** Whether such a stream can exist: what could never be written reads as empty. */
+export const readable = (tenant: TenantId, stream: StreamName.StreamName): boolean =>
+  targetIssues(tenant, stream, "any").length === 0
+
+/** A page that can be asked of any storage: at least one event, and no text that no event can hold. */
+export const page = (options: ReadAll): ReadAll => ({
+  after: options.after,
+  limit: Math.max(1, Math.floor(options.limit)),
+  types: options.types?.filter(holdable),
+  categories: options.categories?.filter(holdable),
+  tags: options.tags?.filter(holdable)
+})
+
+const holdable = (text: string): boolean => textIssue("", text) === undefined
+
+/** What is wrong with where an append or a tombstone is meant to go. */
+export const targetIssues = (
+  tenant: TenantId,
+  stream: StreamName.StreamName,
+  expected: ExpectedVersion
+): ReadonlyArray<FieldIssue.FieldIssue> => {
+  const tenantProblem = nameIssue("tenant", tenant, maxTenantBytes)
+  const streamProblem = nameIssue("stream", stream, StreamName.maxBytes)
+  const wrong = typeof expected === "number" && !(Number.isSafeInteger(expected) && expected >= 0)
+  if (tenantProblem === undefined && streamProblem === undefined && !wrong) return none
+  const expectedProblem = wrong ? { path: "expected", message: "must be a whole number of 0 or more" } : undefined
+  return [tenantProblem, streamProblem, expectedProblem].filter((issue) => issue !== undefined)
+}
+
+/** Why a stream in this state cannot take an append or a tombstone, if it cannot. */
+export const refusal = (
+  stream: string,
+  expected: ExpectedVersion,
+  state: StreamState
+): StreamTombstoned | VersionConflict | undefined => {
+  if (state.tombstoned) return new StreamTombstoned({ stream })
+  return matches(expected, state.version) ? undefined : new VersionConflict({ stream, expected, actual: state.version })
+}
+
+export const appends = (
+  tenant: TenantId,
+  all: ReadonlyArray<Append>,
+  fiber: Fiber.Fiber<unknown, unknown>
+): Result.Result<ReadonlyArray<PreparedAppend>, InvalidInput> => {
+  const metadata = MessageContext.unsafeMetadata(fiber)
+  const ids = fiber.getRef(IdGenerator.IdGenerator)
+  const common = metadataIssues(metadata)
+  const prepared: Array<PreparedAppend> = []
+  const seen = new Set<string>()
+  for (const { events, expected, stream } of all) {
+    const issues: Array<FieldIssue.FieldIssue> = [...targetIssues(tenant, stream, expected), ...common]
+    if (seen.has(stream)) issues.push({ path: "stream", message: "must stand only once in one append" })
+    seen.add(stream)
+    const ready: Array<PreparedEvent> = []
+    for (let index = 0; index < events.length; index++) {
+      const event = events[index]
+      if (event !== undefined) prepareEvent(event, index, ids.unsafeNext(fiber), metadata, ready, issues)
+    }
+    if (issues.length > 0) return Result.fail(new InvalidInput({ stream, issues }))
+    prepared.push({ stream, expected, events: ready })
+  }
+  return Result.succeed(prepared)
+}
+
+const prepareEvent = (
+  event: Event.Any,
+  index: number,
+  id: string,
+  metadata: Metadata,
+  ready: Array<PreparedEvent>,
+  issues: Array<FieldIssue.FieldIssue>
+): void => {
+  const writer = event[Event.TypeId]
+  if (writer === undefined) {
+    issues.push({ path: `events[${index}]`, message: "must be an instance of an event class" })
+    return
+  }
+  const encoded = writer.encode(event)
+  if (Result.isFailure(encoded)) {
+    for (const issue of FieldIssue.fromIssue(encoded.failure)) {
+      issues.push({
+        path: issue.path === "" ? `events[${index}]` : `events[${index}].${issue.path}`,
+        message: issue.message
+      })
+    }
+    return
+  }
+  const data = JSON.stringify(encoded.success)
+  issues.push(...jsonIssues(`events[${index}]`, encoded.success, data))
+  const tags = writer.tags(event)
+  for (let n = 0; n < tags.length; n++) {
+    const issue = nameIssue(`events[${index}].tags[${n}]`, tags[n] ?? "", maxTagBytes)
+    if (issue !== undefined) issues.push(issue)
+  }
+  ready.push({ id, type: writer.tag, schemaVersion: writer.version, data, tags, metadata })
+}
+
+const metadataIssues = (metadata: Metadata): ReadonlyArray<FieldIssue.FieldIssue> => {
+  const { actor, attributes, causationId, correlationId } = metadata
+  const correlationProblem = textIssue("metadata.correlationId", correlationId)
+  if (correlationProblem === undefined && actor === undefined && attributes === undefined) return none
+  const free = { causationId, correlationId, actor, attributes }
+  return jsonIssues("metadata", free, JSON.stringify(free))
+}
+
+const none: ReadonlyArray<FieldIssue.FieldIssue> = []
