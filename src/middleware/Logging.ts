@@ -1,0 +1,46 @@
+/**
+ * A log line per message.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Message from "../domain/Message.ts"
+import * as MessageContext from "../ports/MessageContext.ts"
+import * as Middleware from "./Middleware.ts"
+
+/**
+ * Logs each message when it is done: at debug level what succeeded, at info level what a handler refused, at error level
+ * what died. Every line logged meanwhile, by the handler too, carries the message's ids.
+ *
+ * **Gotchas**
+ *
+ * The payload is not logged: it may hold what nobody should read.
+ *
+ * @category middleware
+ * @since 0.1.0
+ */
+export const middleware: Middleware.Middleware = Middleware.make(
+  "logging",
+  (next) => (message) =>
+    Effect.gen(function* () {
+      const context = yield* MessageContext.MessageContext
+      const started = yield* Clock.currentTimeMillis
+      const { kind } = message[Message.TypeId]
+      return yield* next(message).pipe(
+        Effect.onExit((exit) =>
+          Effect.flatMap(Clock.currentTimeMillis, (now) => line(`${kind} ${message._tag}`, exit, now - started))
+        ),
+        Effect.annotateLogs({ messageId: context.messageId, correlationId: context.correlationId })
+      )
+    })
+)
+
+const line = (name: string, exit: Exit.Exit<unknown, unknown>, millis: number): Effect.Effect<void> => {
+  if (Exit.isSuccess(exit)) return Effect.logDebug(`${name} done in ${millis} ms`)
+  return Cause.hasDies(exit.cause)
+    ? Effect.logError(`${name} died after ${millis} ms`, exit.cause)
+    : Effect.logInfo(`${name} refused after ${millis} ms`, Cause.squash(exit.cause))
+}
