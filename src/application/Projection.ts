@@ -1,0 +1,394 @@
+/**
+ * Read models: what queries read, made of events.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as DispatchError from "../domain/DispatchError.ts"
+import type * as Event from "../domain/Event.ts"
+import type * as Fold from "../domain/Fold.ts"
+import * as Position from "../domain/Position.ts"
+import * as RecordedEvent from "../domain/RecordedEvent.ts"
+import type { StreamName } from "../domain/StreamName.ts"
+import { type CheckpointError, CheckpointStore } from "../ports/CheckpointStore.ts"
+import { EventStore } from "../ports/EventStore.ts"
+import type { Append } from "../ports/EventStoreDriver.ts"
+import { EventStoreError, projectionFailed } from "../ports/EventStoreError.ts"
+import { ReadModelError } from "../ports/ReadModelStore.ts"
+import type { AppendReceipt } from "../ports/Receipt.ts"
+import type { TenantContext } from "../ports/TenantContext.ts"
+import { UnitOfWork, type UnitOfWorkError } from "../ports/UnitOfWork.ts"
+import type { Handler } from "./CommandBus.ts"
+import * as Reader from "./internal/reader.ts"
+
+/**
+ * One function per event; each may use whatever takes part in the transaction it runs in.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Handlers<E extends Event.Any> = {
+  readonly [Tag in E["_tag"]]: (
+    event: Extract<E, { readonly _tag: Tag }>,
+    recorded: RecordedEvent.RecordedEvent<Extract<E, { readonly _tag: Tag }>>
+  ) => Effect.Effect<unknown, unknown, unknown>
+}
+
+/**
+ * A named projection: from events to changes of a read model.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Projection<out E, out R> {
+  readonly name: string
+  readonly events: ReadonlyArray<string>
+  readonly batchSize: number
+  readonly retries: number
+  /** Handles one stored event as its tenant. */
+  readonly apply: (stored: RecordedEvent.Stored) => Effect.Effect<void, E | EventStoreError, R>
+}
+
+/**
+ * How the handlers of a projection can fail.
+ *
+ * @category type extractors
+ * @since 0.1.0
+ */
+export type ErrorOf<H> = {
+  [K in keyof H]: H[K] extends (...args: never) => Effect.Effect<infer _A, infer E, infer _R> ? E : never
+}[keyof H]
+
+/**
+ * What the handlers of a projection require.
+ *
+ * @category type extractors
+ * @since 0.1.0
+ */
+export type ServicesOf<H> = {
+  [K in keyof H]: H[K] extends (...args: never) => Effect.Effect<infer _A, infer _E, infer R> ? R : never
+}[keyof H]
+
+/**
+ * The read side cannot write the log: handlers that could are no handlers.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ReadOnly<H> =
+  Extract<ServicesOf<H>, EventStore | Handler<string>> extends never
+    ? unknown
+    : "A projection's handlers must not require EventStore or a command's handler: the read side cannot write the log"
+
+/**
+ * Declares a projection: a handler for each of its events, which the compiler checks to be all of them.
+ *
+ * **Details**
+ *
+ * The same projection can run in two ways:
+ *
+ * - {@link layer}: in the background. Pages of events (`batchSize`, 500 when absent) and the checkpoint commit in one
+ *   transaction, so each event takes effect exactly once. A page that fails is tried again `retries` times (5 when absent)
+ *   with growing pauses; then the projection stops where it is, and says so in the log.
+ * - {@link layerInline}: inside the transaction that appends. The read model is never behind, and a handler that fails
+ *   makes the append fail.
+ *
+ * Handlers run as the event's tenant. In Postgres they write tables with `SqlClient` in the same transaction; the
+ * collections of `ReadModelStore` work everywhere.
+ *
+ * **Example** (Titles of tasks)
+ *
+ * ```ts
+ * import { Event, EventStore, Memory, Projection, ReadModelStore, StreamName, TenantContext } from "effect-cqrs"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ * import * as Schema from "effect/Schema"
+ *
+ * class TaskCreated extends Event.Class<TaskCreated>()("TaskCreated", { title: Schema.String }) {}
+ * class TaskDeleted extends Event.Class<TaskDeleted>()("TaskDeleted", {}) {}
+ *
+ * const Titles = ReadModelStore.collection("titles", Schema.String)
+ * const TaskTitles = Projection.make("task-titles", {
+ *   events: [TaskCreated, TaskDeleted],
+ *   on: {
+ *     TaskCreated: ({ title }, { stream }) => Titles.set(stream, title),
+ *     TaskDeleted: (_, { stream }) => Titles.remove(stream)
+ *   }
+ * })
+ *
+ * const program = Effect.gen(function* () {
+ *   const store = yield* EventStore.EventStore
+ *   const events = [new TaskCreated({ title: "Write" })]
+ *   yield* store.append({ stream: StreamName.make("Task", "1"), expected: "none", events })
+ *   return yield* Titles.list()
+ * })
+ *
+ * const Live = Projection.layerInline(TaskTitles).pipe(Layer.provideMerge(Memory.layer))
+ * await Effect.runPromise(program.pipe(Effect.provide([Live, TenantContext.layerSingle]))) // => [{ id: "Task-1", document: "Write" }]
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export function make<const Classes extends ReadonlyArray<Event.AnyClass>, const H extends Handlers<Event.Of<Classes>>>(
+  name: string,
+  options: {
+    readonly events: Classes
+    readonly on: H & ReadOnly<H>
+    readonly batchSize?: number | undefined
+    readonly retries?: number | undefined
+  }
+): Projection<ErrorOf<H>, Exclude<ServicesOf<H>, TenantContext>>
+export function make(name: string, options: AnyOptions): Projection<unknown, unknown> {
+  const decode = RecordedEvent.decoder(options.events)
+  const handlers = new Map(Object.entries(options.on))
+  return {
+    name,
+    events: options.events.map((self) => self.tag),
+    batchSize: options.batchSize ?? 500,
+    retries: options.retries ?? 5,
+    apply: (stored) =>
+      Effect.flatMap(Reader.decodeOne(decode, stored), (recorded) => {
+        const handle = handlers.get(recorded.type)
+        return handle === undefined
+          ? Effect.void
+          : Effect.asVoid(
+              Reader.asEvent(
+                recorded,
+                Effect.suspend(() => handle(recorded.event, recorded))
+              )
+            )
+      })
+  }
+}
+
+interface AnyOptions {
+  readonly events: ReadonlyArray<Event.AnyClass>
+  readonly on: Readonly<
+    Record<
+      string,
+      (event: Event.Any, recorded: RecordedEvent.RecordedEvent<Event.Any>) => Effect.Effect<unknown, unknown, unknown>
+    >
+  >
+  readonly batchSize?: number | undefined
+  readonly retries?: number | undefined
+}
+
+/**
+ * Runs a projection from its checkpoint on, for ever, or until a handler fails for good.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const run = <E, R>(
+  self: Projection<E, R>
+): Effect.Effect<
+  never,
+  E | EventStoreError | CheckpointError | UnitOfWorkError,
+  R | UnitOfWork | Reader.ReaderServices
+> =>
+  Effect.gen(function* () {
+    const checkpoints = yield* CheckpointStore
+    const unit = yield* UnitOfWork
+    return yield* Reader.run({
+      kind: "projection",
+      name: self.name,
+      types: self.events,
+      batchSize: self.batchSize,
+      retries: self.retries,
+      handle: (page, from) => {
+        const save = checkpoints.save(self.name, from, page.cursor)
+        return page.events.length === 0
+          ? save
+          : unit.transaction(Effect.andThen(Effect.forEach(page.events, self.apply, { discard: true }), save))
+      }
+    })
+  })
+
+/**
+ * Runs a projection in the background of a program, until the program ends. If it stops with an error, that is logged.
+ *
+ * **Details**
+ *
+ * Two processes may run the same projection: only one of them moves the checkpoint, and what the other did is rolled back.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = <E, R>(
+  self: Projection<E, R>
+): Layer.Layer<never, never, R | UnitOfWork | Reader.ReaderServices> =>
+  Reader.layerOf({ kind: "projection", name: self.name, events: self.events }, run(self))
+
+/**
+ * Runs projections inside each append: an event store whose appends commit with the read models, or not at all.
+ *
+ * **Gotchas**
+ *
+ * Provide it between the stores and the program (`Layer.provideMerge(Memory.layer)`). A handler that fails
+ * rolls the append back, and the caller gets an `EventStoreError` with reason `ProjectionFailed`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerInline = <E, R>(
+  ...projections: ReadonlyArray<Projection<E, R>>
+): Layer.Layer<EventStore, never, R | EventStore | UnitOfWork> =>
+  Layer.effect(
+    EventStore,
+    Effect.gen(function* () {
+      const store = yield* EventStore
+      const unit = yield* UnitOfWork
+      const context = yield* Effect.context<R>()
+      const wanted = new Set(projections.flatMap((projection) => projection.events))
+      const concerned = (append: Append) => append.events.some((event) => wanted.has(event._tag))
+
+      const applyAll = (stored: RecordedEvent.Stored) =>
+        Effect.forEach(
+          projections.filter((projection) => projection.events.includes(stored.type)),
+          (projection) => Effect.mapError(projection.apply(stored), failedIn(projection.name)),
+          { discard: true }
+        )
+
+      // What was appended is read again, inside the transaction: only the store knows ids, positions and times.
+      const project = (append: Append, receipt: AppendReceipt) =>
+        store.readStream(append.stream, { fromVersion: receipt.version - append.events.length + 1 }).pipe(
+          Effect.flatMap((stored) => Effect.forEach(stored, applyAll, { discard: true })),
+          Effect.updateContext((caller: Context.Context<TenantContext>) => Context.merge(context, caller))
+        )
+
+      const together = <A>(appending: Effect.Effect<A, EventStoreError, TenantContext>) =>
+        Effect.catchTag(unit.transaction(appending), "UnitOfWorkError", (error) =>
+          Effect.fail(new EventStoreError({ reason: error.reason }))
+        )
+
+      return {
+        ...store,
+        append: (append) =>
+          concerned(append)
+            ? together(Effect.tap(store.append(append), (receipt) => project(append, receipt)))
+            : store.append(append),
+        appendAll: (appends) =>
+          appends.some(concerned)
+            ? together(
+                Effect.tap(store.appendAll(appends), (receipts) =>
+                  Effect.forEach(
+                    receipts,
+                    (receipt, index) => {
+                      const append = appends[index]
+                      return append !== undefined && concerned(append) ? project(append, receipt) : Effect.void
+                    },
+                    { discard: true }
+                  )
+                )
+              )
+            : store.appendAll(appends)
+      }
+    })
+  )
+
+const failedIn =
+  (projection: string) =>
+  (cause: unknown): EventStoreError => {
+    if (cause instanceof EventStoreError) return cause
+    return cause instanceof ReadModelError && cause.reason._tag === "StorageFailure"
+      ? new EventStoreError({ reason: cause.reason })
+      : new EventStoreError({ reason: projectionFailed(projection, cause) })
+  }
+
+/**
+ * Folds events on demand: of one stream, or of all the tenant's events of the fold's classes, narrowed by tags.
+ *
+ * **Example** (A balance without a table)
+ *
+ * ```ts
+ * import { Event, EventStore, Fold, Memory, Projection, StreamName, TenantContext } from "effect-cqrs"
+ * import * as Effect from "effect/Effect"
+ * import * as Schema from "effect/Schema"
+ *
+ * class Deposited extends Event.Class<Deposited>()("Deposited", { amount: Schema.Int }) {}
+ * const Balance = Fold.make({ events: [Deposited], initial: 0 }).evolve({ Deposited: (sum, { amount }) => sum + amount })
+ *
+ * const program = Effect.gen(function* () {
+ *   const store = yield* EventStore.EventStore
+ *   const stream = StreamName.make("Account", "a-1")
+ *   yield* store.append({ stream, expected: "none", events: [new Deposited({ amount: 5 }), new Deposited({ amount: 7 })] })
+ *   return yield* Projection.live(Balance, { stream })
+ * })
+ *
+ * await Effect.runPromise(program.pipe(Effect.provide([Memory.layer, TenantContext.layerSingle]))) // => 12
+ * ```
+ *
+ * @category live
+ * @since 0.1.0
+ */
+export const live = <State, E extends Event.Any>(
+  fold: Fold.Fold<State, E>,
+  of: { readonly stream?: StreamName | undefined; readonly tags?: ReadonlyArray<string> | undefined }
+): Effect.Effect<State, EventStoreError, EventStore | TenantContext> =>
+  Effect.gen(function* () {
+    const store = yield* EventStore
+    const types = fold.events.map((self) => self.tag)
+    const known = new Set(types)
+    let state = fold.initial
+    const evolve = (stored: RecordedEvent.Stored) =>
+      Effect.map(Reader.decodeOne(fold.decode, stored), ({ event }) => {
+        state = fold.evolve(state, event)
+      })
+    if (of.stream !== undefined) {
+      const stored = yield* store.readStream(of.stream)
+      yield* Effect.forEach(
+        stored.filter((one) => known.has(one.type)),
+        evolve,
+        { discard: true }
+      )
+      return state
+    }
+    let after = Position.start
+    while (true) {
+      const page = yield* store.readAll({ after, limit: 1000, types, tags: of.tags })
+      yield* Effect.forEach(page.events, evolve, { discard: true })
+      if (page.cursor >= page.mark) return state
+      after = page.cursor
+    }
+  })
+
+/**
+ * Waits until a background projection has handled everything up to a position: the token in a command's receipt.
+ *
+ * **Details**
+ *
+ * A projection that is still behind after `timeout` (5 seconds when absent) is a `DispatchError` with reason `Timeout`.
+ *
+ * **Gotchas**
+ *
+ * Do not wait inside the transaction whose commit you are waiting for: it cannot come.
+ *
+ * @category waiting
+ * @since 0.1.0
+ */
+export const waitFor = (
+  self: { readonly name: string },
+  position: { readonly position: Position.Position },
+  options?: { readonly timeout?: Duration.Input | undefined }
+): Effect.Effect<void, CheckpointError | DispatchError.DispatchError, CheckpointStore> => {
+  const timeout = Duration.fromInputUnsafe(options?.timeout ?? "5 seconds")
+  return Effect.flatMap(CheckpointStore, (checkpoints) => checkpoints.passed(self.name, position.position)).pipe(
+    Effect.timeoutOrElse({
+      duration: timeout,
+      orElse: () =>
+        Effect.fail(
+          DispatchError.make(
+            self.name,
+            new DispatchError.Timeout({
+              afterMillis: Duration.toMillis(timeout),
+              waitingFor: `projection ${self.name}`
+            })
+          )
+        )
+    })
+  )
+}
