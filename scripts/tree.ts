@@ -59,12 +59,15 @@ export const entries = (files: ReadonlyArray<string>): ReadonlyMap<string, strin
 export type Target = string | { readonly types: string; readonly default: string }
 
 /** The `exports` of package.json for these sources. */
+/** Under this condition the package's names lead to its source: for the checks, tests and examples of this repository. */
+export const sourceCondition = "effect-cqrs-src"
+
 export const exportsOf = (files: ReadonlyArray<string>): Record<string, Target> => ({
   "./package.json": "./package.json",
   ...Object.fromEntries(
     [...entries(files)].map(([name, file]) => {
       const target = `./dist/${file.replace(/\.ts$/, "")}`
-      return [name, { types: `${target}.d.ts`, default: `${target}.js` }]
+      return [name, { [sourceCondition]: `./src/${file}`, types: `${target}.d.ts`, default: `${target}.js` }]
     })
   )
 })

@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from "@effect/vitest"
 import { execFile } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
-import { root } from "../scripts/tree.ts"
+import { root, sourceCondition } from "../scripts/tree.ts"
 import { databaseUrls } from "./services/database.ts"
 
 /** The examples that do not print the same each time, and why. */
@@ -27,7 +27,7 @@ interface Ran {
 const run = async (file: string, env: NodeJS.ProcessEnv): Promise<Ran> =>
   new Promise((resolve) => {
     const options = { cwd: root, env: { ...process.env, ...env, NO_COLOR: "1" }, timeout: 25_000 }
-    const child = execFile(process.execPath, [file], options, (error, stdout, stderr) => {
+    const child = execFile(process.execPath, [`--conditions=${sourceCondition}`, file], options, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : (child.exitCode ?? child.signalCode), stdout, stderr })
     })
   })
