@@ -172,12 +172,20 @@ export const dispatch = <C extends Command.Any>(
   command: C,
   options?: Options
 ): Dispatch<C, Dispatched<Message.Success<C>>> =>
-  Effect.suspend(() => {
+  Effect.withFiber((fiber) => {
+    const outer = fiber.getRef(Receipt.Collector)
     const appends: Array<Receipt.AppendReceipt> = []
-    return Effect.map(Effect.provideService(execute(command, options), Receipt.Collector, appends), (value) => ({
-      value,
-      receipt: Receipt.fromAppends(appends)
-    }))
+    const dispatched = Effect.map(
+      Effect.provideService(execute(command, options), Receipt.Collector, appends),
+      (value) => ({ value, receipt: Receipt.fromAppends(appends) })
+    )
+    // What is dispatched inside a handler writes for the handler's own dispatch as well, even when it fails later.
+    return outer === undefined
+      ? dispatched
+      : Effect.ensuring(
+          dispatched,
+          Effect.sync(() => void outer.push(...appends))
+        )
   })
 
 /**

@@ -7,6 +7,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import type * as Message from "../domain/Message.ts"
 import type { Description, Registration } from "../middleware/Handler.ts"
 
@@ -52,7 +53,7 @@ export interface RegisteredReader {
 }
 
 /**
- * The handlers and readers of the layers that were built together.
+ * The handlers and readers of the layers that were built together, as long as they are in scope.
  *
  * @category services
  * @since 0.1.0
@@ -65,8 +66,8 @@ export class HandlerRegistry extends Context.Service<
       registration: Registration,
       outer: ReadonlyArray<Description>,
       overrides: boolean
-    ) => Effect.Effect<void, DuplicateHandler>
-    readonly addReader: (reader: RegisteredReader) => Effect.Effect<void>
+    ) => Effect.Effect<void, DuplicateHandler, Scope.Scope>
+    readonly addReader: (reader: RegisteredReader) => Effect.Effect<void, never, Scope.Scope>
     readonly handlers: Effect.Effect<ReadonlyArray<Registered>>
     readonly readers: Effect.Effect<ReadonlyArray<RegisteredReader>>
   }
@@ -79,39 +80,49 @@ export class HandlerRegistry extends Context.Service<
  * @since 0.1.0
  */
 export const layer: Layer.Layer<HandlerRegistry> = Layer.sync(HandlerRegistry, () => {
-  const known = new Map<string, Registered & { readonly identity: unknown }>()
-  const readers = new Map<string, RegisteredReader>()
+  const entries = new Set<Entry>()
+  const readers = new Set<RegisteredReader>()
+  const of = (message: Message.AnyClass) =>
+    Array.from(entries).filter(
+      ({ registered }) => registered.message.kind === message.kind && registered.message.tag === message.tag
+    )
   return {
     add: (registration, outer, overrides) =>
       Effect.suspend(() => {
         const { handle, message, middleware, name } = registration
-        const key = `${message.kind} ${message.tag}`
-        const before = known.get(key)
-        if (before !== undefined && before.identity !== handle && !before.overrides && !overrides) {
-          return Effect.fail(
-            new DuplicateHandler({ kind: message.kind, tag: message.tag, first: before.handler, second: name })
-          )
+        const before = of(message)
+        const other = before.find(({ identity }) => identity !== handle)
+        if (other !== undefined && !overrides && !before.some(({ registered }) => registered.overrides)) {
+          const { handler: first } = other.registered
+          return Effect.fail(new DuplicateHandler({ kind: message.kind, tag: message.tag, first, second: name }))
         }
-        if (before?.overrides !== true || overrides) {
-          known.set(key, {
-            message,
-            handler: name,
-            middleware: [...outer, ...middleware],
-            overrides,
-            identity: handle
-          })
-        }
-        return Effect.void
+        const registered = { message, handler: name, middleware: [...outer, ...middleware], overrides }
+        return whileInScope(entries, { registered, identity: handle })
       }),
-    addReader: (reader) => Effect.sync(() => void readers.set(`${reader.kind} ${reader.name}`, reader)),
-    handlers: Effect.sync(() =>
-      Array.from(known.values(), ({ handler, message, middleware, overrides }) => ({
-        message,
-        handler,
-        middleware,
-        overrides
-      }))
-    ),
-    readers: Effect.sync(() => Array.from(readers.values()))
+    addReader: (reader) => whileInScope(readers, { ...reader }),
+    handlers: Effect.sync(() => {
+      const shown = new Map<string, Registered>()
+      for (const { registered } of entries) {
+        const key = `${registered.message.kind} ${registered.message.tag}`
+        if (registered.overrides || !shown.has(key)) shown.set(key, registered)
+      }
+      return Array.from(shown.values())
+    }),
+    readers: Effect.sync(() =>
+      Array.from(new Map(Array.from(readers, (reader) => [`${reader.kind} ${reader.name}`, reader])).values())
+    )
   }
 })
+
+interface Entry {
+  readonly registered: Registered
+  readonly identity: unknown
+}
+
+const whileInScope = <A>(all: Set<A>, one: A): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.asVoid(
+    Effect.acquireRelease(
+      Effect.sync(() => all.add(one)),
+      () => Effect.sync(() => all.delete(one))
+    )
+  )

@@ -300,7 +300,8 @@ const failedIn =
   }
 
 /**
- * Folds events on demand: of one stream, or of all the tenant's events of the fold's classes, narrowed by tags.
+ * Folds events on demand: those of one stream, or all of the tenant's, that are of the fold's classes and carry at least one
+ * of the tags.
  *
  * **Example** (A balance without a table)
  *
@@ -338,18 +339,17 @@ export const live = <State, E extends Event.Any>(
       Effect.map(Reader.decodeOne(fold.decode, stored), ({ event }) => {
         state = fold.evolve(state, event)
       })
-    if (of.stream !== undefined) {
-      const stored = yield* store.readStream(of.stream)
-      yield* Effect.forEach(
-        stored.filter((one) => known.has(one.type)),
-        evolve,
-        { discard: true }
-      )
+    const { stream, tags } = of
+    const wanted = (one: RecordedEvent.Stored) =>
+      known.has(one.type) && (tags === undefined || one.tags.some((tag) => tags.includes(tag)))
+    if (stream !== undefined) {
+      const stored = yield* store.readStream(stream)
+      yield* Effect.forEach(stored.filter(wanted), evolve, { discard: true })
       return state
     }
     let after = Position.start
     while (true) {
-      const page = yield* store.readAll({ after, limit: 1000, types, tags: of.tags })
+      const page = yield* store.readAll({ after, limit: 1000, types, tags })
       yield* Effect.forEach(page.events, evolve, { discard: true })
       if (page.cursor >= page.mark) return state
       after = page.cursor

@@ -92,17 +92,20 @@ export class Unreachable extends Schema.TaggedError<Unreachable>("effect-cqrs/Un
 }
 
 /**
- * The handler took too long, or what it waited for did not come in time.
+ * The handler took too long, or what it waited for did not come in time; `afterMillis` is absent where only the handler
+ * knew how long it waited.
  *
  * @category reasons
  * @since 0.1.0
  */
 export class Timeout extends Schema.TaggedError<Timeout>("effect-cqrs/Timeout")("Timeout", {
-  afterMillis: Schema.Number,
+  afterMillis: Schema.optionalKey(Schema.Number),
   waitingFor: Schema.String
 }) {
   override get message(): string {
-    return `No answer after ${this.afterMillis} ms of waiting for ${this.waitingFor}`
+    return this.afterMillis === undefined
+      ? `No answer in time from ${this.waitingFor}`
+      : `No answer after ${this.afterMillis} ms of waiting for ${this.waitingFor}`
   }
 }
 

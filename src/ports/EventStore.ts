@@ -102,6 +102,8 @@ export const make = (driver: Driver): EventStore["Service"] => {
   const appendAll = (appends: ReadonlyArray<Append>) => {
     const empty = appends.filter((append) => append.events.length === 0)
     if (empty.length === 0) return write(appends)
+    const repeated = Prepare.repeated(appends)
+    if (repeated !== undefined) return Effect.fail(new EventStoreError({ reason: repeated }))
     return inTenant((tenant) => Effect.forEach(empty, (append) => check(tenant, append))).pipe(
       Effect.flatMap((checked) => {
         const rest = appends.filter((append) => append.events.length > 0)
@@ -124,7 +126,12 @@ export const make = (driver: Driver): EventStore["Service"] => {
       inTenant((tenant) =>
         Prepare.readable(tenant, stream) ? driver.streamState(tenant, stream) : Effect.succeed(Prepare.missing)
       ),
-    readAll: (options) => inTenant((tenant) => driver.readAll(tenant, Prepare.page(options))),
+    readAll: (options) =>
+      inTenant((tenant) =>
+        Prepare.tenantReadable(tenant)
+          ? driver.readAll(tenant, Prepare.page(options))
+          : Effect.map(driver.mark, (mark) => Prepare.emptyPage(options.after, mark))
+      ),
     readAllTenants: (options) => driver.readAll(undefined, Prepare.page(options)),
     mark: driver.mark,
     changed: driver.changed,

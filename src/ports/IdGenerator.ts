@@ -71,22 +71,43 @@ export const layerSequential: Layer.Layer<never> = Layer.effect(
   })
 )
 
-const hex: ReadonlyArray<string> = Array.from({ length: 65536 }, (_, n) => n.toString(16).padStart(4, "0"))
+const digits: ReadonlyArray<string> = Array.from({ length: 4096 }, (_, n) => n.toString(16).padStart(3, "0"))
 
-// The first 48 bits are the time: they stay the same for all ids of one millisecond.
-let prefixTime = -1
-let prefix = ""
+/** Ids from one source of randomness: all of one millisecond share what was drawn for the first, and count in their last 12 bits. */
+class Sequence {
+  private time = -1
+  private shared = ""
+  private count = 0
+
+  next(now: number, random: Random.Random): string {
+    if (now !== this.time || this.count === digits.length) this.draw(now, random)
+    return this.shared + digits[this.count++]
+  }
+
+  private draw(now: number, random: Random.Random): void {
+    const time = Math.floor(now).toString(16).padStart(12, "0")
+    const first = Math.floor(random.nextDoubleUnsafe() * 2 ** 26)
+    const rest = Math.floor(random.nextDoubleUnsafe() * 2 ** 36)
+    const version = (0x7000 | (first & 0xfff)).toString(16)
+    const variant = (0x8000 | (first >>> 12)).toString(16)
+    this.shared = `${time.slice(0, 8)}-${time.slice(8)}-${version}-${variant}-${rest.toString(16).padStart(9, "0")}`
+    this.time = now
+    this.count = 0
+  }
+}
+
+const sequences = new WeakMap<Random.Random, Sequence>()
+
+// Nearly always there is one source of randomness.
+let lastRandom: Random.Random | undefined
+let lastSequence = new Sequence()
 
 const uuid7 = (fiber: Fiber.Fiber<unknown, unknown>): string => {
-  const now = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
-  if (now !== prefixTime) {
-    const high = Math.floor(now / 65536)
-    prefix = `${hex[(high >>> 16) & 0xffff]}${hex[high & 0xffff]}-${hex[now % 65536]}-`
-    prefixTime = now
-  }
   const random = fiber.getRef(Random.Random)
-  const a = (random.nextDoubleUnsafe() * 0x1_0000_0000) >>> 0
-  const b = (random.nextDoubleUnsafe() * 0x1_0000_0000) >>> 0
-  const c = (random.nextDoubleUnsafe() * 0x1_0000_0000) >>> 0
-  return `${prefix}${hex[0x7000 | (a & 0x0fff)]}-${hex[0x8000 | ((a >>> 16) & 0x3fff)]}-${hex[b >>> 16]}${hex[b & 0xffff]}${hex[c & 0xffff]}`
+  if (random !== lastRandom) {
+    lastRandom = random
+    lastSequence = sequences.get(random) ?? new Sequence()
+    sequences.set(random, lastSequence)
+  }
+  return lastSequence.next(fiber.getRef(Clock.Clock).currentTimeMillisUnsafe(), random)
 }

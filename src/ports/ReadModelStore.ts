@@ -13,7 +13,7 @@ import * as Schema from "effect/Schema"
 import * as FieldIssue from "../domain/FieldIssue.ts"
 import type { TenantId } from "../domain/TenantId.ts"
 import * as Journal from "./internal/Journal.ts"
-import { jsonIssues, nameIssue } from "./internal/text.ts"
+import { jsonIssues, nameIssue, tenantIssue } from "./internal/text.ts"
 import { StorageFailure } from "./StorageFailure.ts"
 import { TenantContext } from "./TenantContext.ts"
 
@@ -171,14 +171,15 @@ export const collection = <A, I>(name: string, schema: Schema.Codec<A, I>): Coll
   const decode = (document: Document) =>
     Result.mapError(decodeResult(document.data), (error) => invalid(document.id, FieldIssue.fromIssue(error.issue)))
 
-  const encode = (id: string, document: A): Result.Result<string, ReadModelError> => {
+  const nameProblem = nameIssue("collection", name, maxIdBytes)
+
+  const encode = (tenant: TenantId, id: string, document: A): Result.Result<string, ReadModelError> => {
     const encoded = encodeResult(document)
     if (Result.isFailure(encoded)) return Result.fail(invalid(id, FieldIssue.fromIssue(encoded.failure.issue)))
     const text = JSON.stringify(encoded.success)
     const issues = jsonIssues("", encoded.success, text)
     const idIssue = nameIssue("id", id, maxIdBytes)
-    const nameProblem = nameIssue("collection", name, maxIdBytes)
-    const all = [nameProblem, idIssue, ...issues].filter((issue) => issue !== undefined)
+    const all = [tenantIssue(tenant), nameProblem, idIssue, ...issues].filter((issue) => issue !== undefined)
     return all.length > 0 ? Result.fail(invalid(id, all)) : Result.succeed(text)
   }
 
@@ -190,11 +191,12 @@ export const collection = <A, I>(name: string, schema: Schema.Codec<A, I>): Coll
     )
 
   // What could never be written cannot be there.
-  const known = (id: string) => nameIssue("id", id, maxIdBytes) === undefined
+  const listable = (tenant: TenantId) => nameProblem === undefined && tenantIssue(tenant) === undefined
+  const known = (tenant: TenantId, id: string) => listable(tenant) && nameIssue("id", id, maxIdBytes) === undefined
 
   const get: Collection<A>["get"] = (id) =>
     inTenant((store, tenant) =>
-      !known(id)
+      !known(tenant, id)
         ? Effect.succeedNone
         : Effect.flatMap(store.get(tenant, name, id), (found) =>
             Option.isNone(found)
@@ -205,7 +207,7 @@ export const collection = <A, I>(name: string, schema: Schema.Codec<A, I>): Coll
 
   const set: Collection<A>["set"] = (id, document) =>
     inTenant((store, tenant) =>
-      Effect.flatMap(Effect.fromResult(encode(id, document)), (text) => store.set(tenant, name, id, text))
+      Effect.flatMap(Effect.fromResult(encode(tenant, id, document)), (text) => store.set(tenant, name, id, text))
     )
 
   return {
@@ -217,19 +219,24 @@ export const collection = <A, I>(name: string, schema: Schema.Codec<A, I>): Coll
         const document = f(found)
         return Effect.as(set(id, document), document)
       }),
-    remove: (id) => inTenant((store, tenant) => (known(id) ? store.remove(tenant, name, id) : Effect.void)),
+    remove: (id) => inTenant((store, tenant) => (known(tenant, id) ? store.remove(tenant, name, id) : Effect.void)),
     list: (options) =>
       inTenant((store, tenant) =>
-        Effect.flatMap(store.list(tenant, name, options ?? {}), (documents) =>
-          Effect.forEach(documents, (document) =>
-            Effect.map(Effect.fromResult(decode(document)), (value) => ({ id: document.id, document: value }))
-          )
-        )
+        !listable(tenant)
+          ? Effect.succeed([])
+          : Effect.flatMap(store.list(tenant, name, { ...options, after: keepable(options?.after) }), (documents) =>
+              Effect.forEach(documents, (document) =>
+                Effect.map(Effect.fromResult(decode(document)), (value) => ({ id: document.id, document: value }))
+              )
+            )
       )
   }
 }
 
 const maxIdBytes = 1024
+
+// An id after `a\0…` is an id after `a`: no id holds `\0`, and nothing else comes between the two.
+const keepable = (after: string | undefined) => after?.toWellFormed().split("\0", 1)[0]
 
 /**
  * The most documents that one listing gives when it does not say.

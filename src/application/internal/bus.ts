@@ -1,6 +1,7 @@
 /**
  * What both buses are made of: handler services by tag, layers that build them, and the dispatch itself.
  */
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
@@ -8,6 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import * as Tracer from "effect/Tracer"
 import * as DispatchError from "../../domain/DispatchError.ts"
 import * as FieldIssue from "../../domain/FieldIssue.ts"
 import type * as Message from "../../domain/Message.ts"
@@ -18,6 +20,7 @@ import { EventBusError } from "../../ports/EventBus.ts"
 import { EventStoreError } from "../../ports/EventStoreError.ts"
 import * as MessageContext from "../../ports/MessageContext.ts"
 import { ReadModelError } from "../../ports/ReadModelStore.ts"
+import * as Receipt from "../../ports/Receipt.ts"
 import type { StorageFailure } from "../../ports/StorageFailure.ts"
 import { TenantContext } from "../../ports/TenantContext.ts"
 import { UnitOfWorkError } from "../../ports/UnitOfWork.ts"
@@ -28,7 +31,7 @@ type Run = (
   message: Message.Any,
   fiber: Fiber.Fiber<unknown, unknown>,
   messageId: string | undefined
-) => Effect.Effect<unknown, unknown>
+) => Effect.Effect<unknown, unknown, unknown>
 
 type Key = Context.Key<unknown, Run>
 
@@ -57,17 +60,23 @@ const BusMiddleware: Record<Message.Kind, Context.Reference<Outer>> = {
   query: Context.Reference("effect-cqrs/application/query/Middleware", { defaultValue: none })
 }
 
-/** What every call brings along: a layer must never hold it for a call. */
-const withoutPerCall = Context.omit(TenantContext, Scope.Scope)
+/** What every call brings along, or does not: a layer must never hold it for a call. */
+const withoutPerCall = Context.omit(TenantContext, Scope.Scope, Tracer.ParentSpan, Receipt.Collector)
 
-/** Puts middleware around all handlers of one kind whose layers this layer is provided to. */
+/** Puts middleware around all handlers of one kind whose layers this layer is provided to, inside of what is there. */
 export const middleware = (
   kind: Message.Kind,
   all: ReadonlyArray<Middleware.Middleware>
 ): Layer.Layer<never, never, unknown> =>
   Layer.effect(
     BusMiddleware[kind],
-    Effect.map(Effect.context<unknown>(), (context) => ({ middleware: all, context: withoutPerCall(context) }))
+    Effect.map(Effect.context<unknown>(), (context) => {
+      const outer = Context.get(context, BusMiddleware[kind])
+      return {
+        middleware: [...outer.middleware, ...all],
+        context: Context.merge(outer.context, withoutPerCall(context))
+      }
+    })
   )
 
 /** Builds the handlers of one kind into a context of their services. */
@@ -94,25 +103,38 @@ export const layer = (
 
 const runner = (registration: Registration, built: Context.Context<unknown>): Run => {
   const { message: self } = registration
-  const discards = self.success === Schema.Void
-  const translate = toDispatchError(self.tag)
+  const settle = settler(self)
   // Most programs dispatch from one context again and again.
   let lastCaller: Context.Context<never> | undefined
+  let lastParent = MessageContext.empty
   let lastMerged = built
   return (message, fiber, messageId) => {
     const caller = fiber.context
     if (caller !== lastCaller) {
       lastCaller = caller
+      lastParent = fiber.getRef(MessageContext.MessageContext)
       lastMerged = Context.merge(built, caller)
     }
-    const child = MessageContext.child(fiber.getRef(MessageContext.MessageContext), fiber, messageId)
+    const child = MessageContext.child(lastParent, fiber, messageId)
     const context = Context.add(lastMerged, MessageContext.MessageContext, child)
-    const handled = Effect.mapError(
-      Effect.suspend(() => registration.handle(message)),
-      translate
+    return Effect.onExitPrimitive(
+      Effect.withFiber(() => {
+        fiber.setContext(context)
+        return settle(registration.handle(message))
+      }),
+      () => void fiber.setContext(caller)
     )
-    return Effect.updateContext(discards ? Effect.asVoid(handled) : handled, () => context)
   }
+}
+
+/** What the bus makes of a handler's outcome: nothing of an answer that was not asked for, dispatch errors of ports'. */
+const settler = (self: Message.AnyClass) => {
+  const translate = toDispatchError(self.tag)
+  const onFailure = (cause: Cause.Cause<unknown>) => Effect.failCause(Cause.map(cause, translate))
+  const settling = { onFailure, onSuccess: () => Effect.void }
+  return self.success === Schema.Void
+    ? (handled: Effect.Effect<unknown, unknown, unknown>) => Effect.matchCauseEffect(handled, settling)
+    : (handled: Effect.Effect<unknown, unknown, unknown>) => Effect.catchCause(handled, onFailure)
 }
 
 /** Dispatches a message to the handler that the caller's context holds. */
@@ -120,7 +142,7 @@ export const dispatch = (
   kind: Message.Kind,
   message: Message.Any,
   messageId: string | undefined
-): Effect.Effect<unknown, unknown> =>
+): Effect.Effect<unknown, unknown, unknown> =>
   Effect.withFiber((fiber) => {
     const run = Context.getOrUndefined(fiber.context, keyOf(kind, message._tag))
     return run === undefined
@@ -168,6 +190,9 @@ const toDispatchError =
     if (error instanceof UnitOfWorkError) return DispatchError.make(tag, ofStorage(error.reason), error)
     if (error instanceof EventBusError) {
       return DispatchError.make(tag, new DispatchError.Unreachable({ service: error.reason.bus }), error)
+    }
+    if (Cause.isTimeoutError(error)) {
+      return DispatchError.make(tag, new DispatchError.Timeout({ waitingFor: "what the handler called" }), error)
     }
     return error
   }

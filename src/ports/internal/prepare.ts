@@ -9,15 +9,15 @@ import type { Metadata } from "../../domain/Metadata.ts"
 import * as Position from "../../domain/Position.ts"
 import * as StreamName from "../../domain/StreamName.ts"
 import type { TenantId } from "../../domain/TenantId.ts"
-import type { Append, PreparedAppend, PreparedEvent, ReadAll, StreamState } from "../EventStoreDriver.ts"
+import type { Append, Page, PreparedAppend, PreparedEvent, ReadAll, StreamState } from "../EventStoreDriver.ts"
 import { type ExpectedVersion, InvalidInput, matches, StreamTombstoned, VersionConflict } from "../EventStoreError.ts"
 import * as IdGenerator from "../IdGenerator.ts"
 import * as MessageContext from "../MessageContext.ts"
 import type { AppendReceipt } from "../Receipt.ts"
-import { jsonIssues, nameIssue, textIssue } from "./text.ts"
+import { jsonIssues, nameIssue, tenantIssue, textIssue } from "./text.ts"
 
-const maxTenantBytes = 128
 const maxTagBytes = 512
+const maxTypeBytes = 512
 
 /** The position of an append that wrote nothing. */
 export const nothing = Position.start
@@ -35,16 +35,24 @@ export const missing: StreamState = { version: 0, tombstoned: false }
 export const readable = (tenant: TenantId, stream: StreamName.StreamName): boolean =>
   targetIssues(tenant, stream, "any").length === 0
 
+/** Whether such a tenant can have events. */
+export const tenantReadable = (tenant: TenantId): boolean => tenantIssue(tenant) === undefined
+
+/** A page of a log that has nothing that fits. */
+export const emptyPage = (after: Position.Position, mark: Position.Position): Page => ({
+  events: [],
+  cursor: Position.max(after, mark),
+  mark
+})
+
 /** A page that can be asked of any storage: at least one event, and no text that no event can hold. */
 export const page = (options: ReadAll): ReadAll => ({
   after: options.after,
   limit: Math.max(1, Math.floor(options.limit)),
-  types: options.types?.filter(holdable),
-  categories: options.categories?.filter(holdable),
-  tags: options.tags?.filter(holdable)
+  types: options.types?.filter(keepable),
+  categories: options.categories?.filter(keepable),
+  tags: options.tags?.filter(keepable)
 })
-
-const holdable = (text: string): boolean => textIssue("", text) === undefined
 
 /** What is wrong with where an append or a tombstone is meant to go. */
 export const targetIssues = (
@@ -52,7 +60,7 @@ export const targetIssues = (
   stream: StreamName.StreamName,
   expected: ExpectedVersion
 ): ReadonlyArray<FieldIssue.FieldIssue> => {
-  const tenantProblem = nameIssue("tenant", tenant, maxTenantBytes)
+  const tenantProblem = tenantIssue(tenant)
   const streamProblem = nameIssue("stream", stream, StreamName.maxBytes)
   const wrong = typeof expected === "number" && !(Number.isSafeInteger(expected) && expected >= 0)
   if (tenantProblem === undefined && streamProblem === undefined && !wrong) return none
@@ -70,6 +78,15 @@ export const refusal = (
   return matches(expected, state.version) ? undefined : new VersionConflict({ stream, expected, actual: state.version })
 }
 
+/** Why these appends cannot be one, if a stream stands in them twice. */
+export const repeated = (all: ReadonlyArray<Append>): InvalidInput | undefined => {
+  const streams = all.map(({ stream }) => stream)
+  const stream = streams.find((name, index) => streams.indexOf(name) < index)
+  return stream === undefined ? undefined : new InvalidInput({ stream, issues: [repetition] })
+}
+
+const repetition: FieldIssue.FieldIssue = { path: "stream", message: "must stand only once in one append" }
+
 export const appends = (
   tenant: TenantId,
   all: ReadonlyArray<Append>,
@@ -82,7 +99,7 @@ export const appends = (
   const seen = new Set<string>()
   for (const { events, expected, stream } of all) {
     const issues: Array<FieldIssue.FieldIssue> = [...targetIssues(tenant, stream, expected), ...common]
-    if (seen.has(stream)) issues.push({ path: "stream", message: "must stand only once in one append" })
+    if (seen.has(stream)) issues.push(repetition)
     seen.add(stream)
     const ready: Array<PreparedEvent> = []
     for (let index = 0; index < events.length; index++) {
@@ -108,6 +125,8 @@ const prepareEvent = (
     issues.push({ path: `events[${index}]`, message: "must be an instance of an event class" })
     return
   }
+  const typeIssue = nameIssue(`events[${index}]._tag`, writer.tag, maxTypeBytes)
+  if (typeIssue !== undefined) issues.push(typeIssue)
   const encoded = writer.encode(event)
   if (Result.isFailure(encoded)) {
     for (const issue of FieldIssue.fromIssue(encoded.failure)) {
@@ -129,11 +148,13 @@ const prepareEvent = (
 }
 
 const metadataIssues = (metadata: Metadata): ReadonlyArray<FieldIssue.FieldIssue> => {
-  const { actor, attributes, causationId, correlationId } = metadata
-  const correlationProblem = textIssue("metadata.correlationId", correlationId)
-  if (correlationProblem === undefined && actor === undefined && attributes === undefined) return none
-  const free = { causationId, correlationId, actor, attributes }
+  const { actor, attributes, causationId, correlationId, traceparent } = metadata
+  const plain = keepable(correlationId) && keepable(causationId) && keepable(traceparent)
+  if (plain && actor === undefined && attributes === undefined) return none
+  const free = { causationId, correlationId, traceparent, actor, attributes }
   return jsonIssues("metadata", free, JSON.stringify(free))
 }
+
+const keepable = (text: string | undefined): boolean => text === undefined || textIssue("", text) === undefined
 
 const none: ReadonlyArray<FieldIssue.FieldIssue> = []

@@ -2,6 +2,7 @@
  * The text that every adapter can keep: no `\u0000`, no lone surrogates, no name over its limit.
  */
 import type { FieldIssue } from "../../domain/FieldIssue.ts"
+import type { TenantId } from "../../domain/TenantId.ts"
 
 const encoder = new TextEncoder()
 
@@ -21,6 +22,14 @@ export const nameIssue = (path: string, text: string, maxBytes: number): FieldIs
   }
   return textIssue(path, text)
 }
+
+const maxTenantBytes = 128
+const control = /\p{Cc}/u
+
+/** What is wrong with the name of a tenant. */
+export const tenantIssue = (tenant: TenantId): FieldIssue | undefined =>
+  nameIssue("tenant", tenant, maxTenantBytes) ??
+  (control.test(tenant) ? { path: "tenant", message: "must not hold control characters" } : undefined)
 
 // `JSON.stringify` escapes both kinds of text that cannot be kept, and only they look like this.
 const suspicious = /\\u(?:0000|d[89a-f])/

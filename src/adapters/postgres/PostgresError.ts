@@ -1,0 +1,77 @@
+/**
+ * How the storage on PostgreSQL fails to be there.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import type { SqlError } from "effect/sql/SqlError"
+
+/**
+ * The database could not be reached.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Unavailable extends Schema.TaggedError<Unavailable>("effect-cqrs/postgres/Unavailable")("Unavailable", {
+  cause: Schema.Defect()
+}) {
+  override get message(): string {
+    return `The database could not be reached: ${describe(this.cause)}`
+  }
+}
+
+/**
+ * A migration did not succeed. Nothing of it was kept, and those before it were.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class MigrationFailed extends Schema.TaggedError<MigrationFailed>("effect-cqrs/postgres/MigrationFailed")(
+  "MigrationFailed",
+  { id: Schema.Int, name: Schema.String, cause: Schema.Defect() }
+) {
+  override get message(): string {
+    return `The migration ${this.id} (${this.name}) failed: ${describe(this.cause)}`
+  }
+}
+
+/**
+ * The one error of this adapter's layers; handle a case with `Effect.catchReason("PostgresError", "Unavailable", …)`.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class PostgresError extends Schema.TaggedError<PostgresError>("effect-cqrs/postgres/PostgresError")(
+  "PostgresError",
+  { reason: Schema.Union([Unavailable, MigrationFailed]) }
+) {
+  override get message(): string {
+    return this.reason.message
+  }
+}
+
+/**
+ * A database that did not answer.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const unavailable = (cause: SqlError): PostgresError => new PostgresError({ reason: new Unavailable({ cause }) })
+
+/**
+ * A migration that did not succeed.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const migrationFailed = (options: {
+  readonly id: number
+  readonly name: string
+  readonly cause: SqlError
+}): PostgresError => new PostgresError({ reason: new MigrationFailed(options) })
+
+const describe = (cause: unknown): string => {
+  // The driver's message says where it failed, and what it was caused by says why.
+  const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
+  return inner instanceof Error ? inner.message : String(inner)
+}
