@@ -173,4 +173,15 @@ main.pipe(Effect.scoped, Effect.provide(TenantContext.layerSingle), NodeRuntime.
 //   [ ] t-2 Run the quickstart
 //   [ ] t-3 Replace one layer
 //
-// Set DATABASE_URL to run the same program on a Postgres of yours.
+// The same program on DATABASE_URL, as a tenant of its own
+//   commands
+//   ok      created t-1
+//   ok      created t-2
+//   ok      created t-3
+//   refused t-1 exists already
+//   invalid taskId: Expected a string matching the RegExp ^t-\d+$
+//   invalid title: Expected a value with a length of at least 1
+//   the read model, as soon as it holds position 4
+//   [x] t-1 Read the README
+//   [ ] t-2 Run the quickstart
+//   [ ] t-3 Replace one layer
