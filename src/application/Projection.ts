@@ -3,25 +3,25 @@
  *
  * @since 0.1.0
  */
-import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as DispatchError from "../domain/DispatchError.ts"
-import type * as Event from "../domain/Event.ts"
+import type * as Decoding from "../domain/Decoding.ts"
+import * as Event from "../domain/Event.ts"
 import type * as Fold from "../domain/Fold.ts"
 import * as Position from "../domain/Position.ts"
 import * as RecordedEvent from "../domain/RecordedEvent.ts"
 import type { StreamName } from "../domain/StreamName.ts"
 import { type CheckpointError, CheckpointStore } from "../ports/CheckpointStore.ts"
 import { EventStore } from "../ports/EventStore.ts"
-import type { Append } from "../ports/EventStoreDriver.ts"
-import { EventStoreError, projectionFailed } from "../ports/EventStoreError.ts"
-import { ReadModelError } from "../ports/ReadModelStore.ts"
-import type { AppendReceipt } from "../ports/Receipt.ts"
+import type { EventStoreError } from "../ports/EventStoreError.ts"
 import type { TenantContext } from "../ports/TenantContext.ts"
 import { UnitOfWork, type UnitOfWorkError } from "../ports/UnitOfWork.ts"
 import type { Handler } from "./CommandBus.ts"
+import * as HandlerRegistry from "./HandlerRegistry.ts"
+import * as Decoded from "./internal/decoding.ts"
+import { projecting } from "./internal/inline.ts"
 import * as Reader from "./internal/reader.ts"
 
 /**
@@ -79,7 +79,7 @@ export type ServicesOf<H> = {
  * @since 0.1.0
  */
 export type ReadOnly<H> =
-  Extract<ServicesOf<H>, EventStore | Handler<string>> extends never
+  Extract<ServicesOf<H>, EventStore | { readonly [K in keyof Handler<string>]: unknown }> extends never
     ? unknown
     : "A projection's handlers must not require EventStore or a command's handler: the read side cannot write the log"
 
@@ -133,7 +133,10 @@ export type ReadOnly<H> =
  * @category constructors
  * @since 0.1.0
  */
-export function make<const Classes extends ReadonlyArray<Event.AnyClass>, const H extends Handlers<Event.Of<Classes>>>(
+export function make<
+  const Classes extends ReadonlyArray<Event.AnyClass<Decoding.Kind>>,
+  const H extends Handlers<Event.Of<Classes>>
+>(
   name: string,
   options: {
     readonly events: Classes
@@ -141,32 +144,32 @@ export function make<const Classes extends ReadonlyArray<Event.AnyClass>, const 
     readonly batchSize?: number | undefined
     readonly retries?: number | undefined
   }
-): Projection<ErrorOf<H>, Exclude<ServicesOf<H>, TenantContext>>
+): Projection<ErrorOf<H>, Exclude<ServicesOf<H> | Event.ServicesOf<Classes>, TenantContext>>
 export function make(name: string, options: AnyOptions): Projection<unknown, unknown> {
   const decode = RecordedEvent.decoder(options.events)
   const handlers = new Map(Object.entries(options.on))
   return {
     name,
-    events: options.events.map((self) => self.tag),
+    events: Event.types(options.events),
     batchSize: options.batchSize ?? 500,
     retries: options.retries ?? 5,
     apply: (stored) =>
-      Effect.flatMap(Reader.decodeOne(decode, stored), (recorded) => {
-        const handle = handlers.get(recorded.type)
-        return handle === undefined
-          ? Effect.void
-          : Effect.asVoid(
-              Reader.asEvent(
+      Effect.asVoid(
+        Decoded.forEach(decode, stored, (recorded) => {
+          const handle = handlers.get(recorded.event._tag)
+          return handle === undefined
+            ? Effect.void
+            : Reader.asEvent(
                 recorded,
                 Effect.suspend(() => handle(recorded.event, recorded))
               )
-            )
-      })
+        })
+      )
   }
 }
 
 interface AnyOptions {
-  readonly events: ReadonlyArray<Event.AnyClass>
+  readonly events: ReadonlyArray<Event.AnyClass<Decoding.Kind>>
   readonly on: Readonly<
     Record<
       string,
@@ -237,67 +240,7 @@ export const layer = <E, R>(
 export const layerInline = <E, R>(
   ...projections: ReadonlyArray<Projection<E, R>>
 ): Layer.Layer<EventStore, never, R | EventStore | UnitOfWork> =>
-  Layer.effect(
-    EventStore,
-    Effect.gen(function* () {
-      const store = yield* EventStore
-      const unit = yield* UnitOfWork
-      const context = yield* Effect.context<R>()
-      const wanted = new Set(projections.flatMap((projection) => projection.events))
-      const concerned = (append: Append) => append.events.some((event) => wanted.has(event._tag))
-
-      const applyAll = (stored: RecordedEvent.Stored) =>
-        Effect.forEach(
-          projections.filter((projection) => projection.events.includes(stored.type)),
-          (projection) => Effect.mapError(projection.apply(stored), failedIn(projection.name)),
-          { discard: true }
-        )
-
-      // What was appended is read again, inside the transaction: only the store knows ids, positions and times.
-      const project = (append: Append, receipt: AppendReceipt) =>
-        store.readStream(append.stream, { fromVersion: receipt.version - append.events.length + 1 }).pipe(
-          Effect.flatMap((stored) => Effect.forEach(stored, applyAll, { discard: true })),
-          Effect.updateContext((caller: Context.Context<TenantContext>) => Context.merge(context, caller))
-        )
-
-      const together = <A>(appending: Effect.Effect<A, EventStoreError, TenantContext>) =>
-        Effect.catchTag(unit.transaction(appending), "UnitOfWorkError", (error) =>
-          Effect.fail(new EventStoreError({ reason: error.reason }))
-        )
-
-      return {
-        ...store,
-        append: (append) =>
-          concerned(append)
-            ? together(Effect.tap(store.append(append), (receipt) => project(append, receipt)))
-            : store.append(append),
-        appendAll: (appends) =>
-          appends.some(concerned)
-            ? together(
-                Effect.tap(store.appendAll(appends), (receipts) =>
-                  Effect.forEach(
-                    receipts,
-                    (receipt, index) => {
-                      const append = appends[index]
-                      return append !== undefined && concerned(append) ? project(append, receipt) : Effect.void
-                    },
-                    { discard: true }
-                  )
-                )
-              )
-            : store.appendAll(appends)
-      }
-    })
-  )
-
-const failedIn =
-  (projection: string) =>
-  (cause: unknown): EventStoreError => {
-    if (cause instanceof EventStoreError) return cause
-    return cause instanceof ReadModelError && cause.reason._tag === "StorageFailure"
-      ? new EventStoreError({ reason: cause.reason })
-      : new EventStoreError({ reason: projectionFailed(projection, cause) })
-  }
+  Layer.effect(EventStore, projecting(projections)).pipe(Layer.provide(HandlerRegistry.layer))
 
 /**
  * Folds events on demand: those of one stream, or all of the tenant's, that are of the fold's classes and carry at least one
@@ -326,31 +269,30 @@ const failedIn =
  * @category live
  * @since 0.1.0
  */
-export const live = <State, E extends Event.Any>(
-  fold: Fold.Fold<State, E>,
+export const live = <State, E extends Event.Any, K extends Decoding.Kind>(
+  fold: Fold.Fold<State, E, K>,
   of: { readonly stream?: StreamName | undefined; readonly tags?: ReadonlyArray<string> | undefined }
-): Effect.Effect<State, EventStoreError, EventStore | TenantContext> =>
+): Effect.Effect<State, EventStoreError, EventStore | TenantContext | Decoding.Services<K>> =>
   Effect.gen(function* () {
     const store = yield* EventStore
-    const types = fold.events.map((self) => self.tag)
-    const known = new Set(types)
-    let state = fold.initial
-    const evolve = (stored: RecordedEvent.Stored) =>
-      Effect.map(Reader.decodeOne(fold.decode, stored), ({ event }) => {
-        state = fold.evolve(state, event)
-      })
+    const types = Event.types(fold.events)
     const { stream, tags } = of
-    const wanted = (one: RecordedEvent.Stored) =>
-      known.has(one.type) && (tags === undefined || one.tags.some((tag) => tags.includes(tag)))
     if (stream !== undefined) {
-      const stored = yield* store.readStream(stream)
-      yield* Effect.forEach(stored.filter(wanted), evolve, { discard: true })
-      return state
+      const known = new Set(types)
+      const skip = (one: RecordedEvent.Stored, isJoined: boolean) =>
+        !(isJoined || known.has(one.type)) || (tags !== undefined && !one.tags.some((tag) => tags.includes(tag)))
+      const folded = Decoded.foldStream(fold, yield* store.readStream(stream), skip)
+      return yield* Decoded.andThen(folded, Effect.succeed)
     }
+    let state = fold.initial
+    const decode: Decoded.Decode<E, Decoding.Services<K>> = fold.decode
     let after = Position.start
     while (true) {
       const page = yield* store.readAll({ after, limit: 1000, types, tags })
-      yield* Effect.forEach(page.events, evolve, { discard: true })
+      for (const stored of page.events) {
+        const all = yield* Decoded.decodeAll(decode, stored)
+        state = all.reduce((sum, { event }) => fold.evolve(sum, event), state)
+      }
       if (page.cursor >= page.mark) return state
       after = page.cursor
     }

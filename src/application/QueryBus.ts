@@ -9,7 +9,7 @@ import type * as Query from "../domain/Query.ts"
 import type { DispatchError } from "../domain/DispatchError.ts"
 import type * as Message from "../domain/Message.ts"
 import type { AnyEntry, Handlers, PortError } from "../middleware/Handler.ts"
-import type { Middleware } from "../middleware/Middleware.ts"
+import type { Any as AnyMiddleware, Middleware } from "../middleware/Middleware.ts"
 import type { TenantContext } from "../ports/TenantContext.ts"
 import type { DuplicateHandler, HandlerRegistry } from "./HandlerRegistry.ts"
 import * as Bus from "./internal/bus.ts"
@@ -111,6 +111,11 @@ export function override(...groups: ReadonlyArray<Handlers<AnyEntry>>): unknown 
 /**
  * Puts middleware around every query handler whose layer this layer is provided to, the first one outermost.
  *
+ * **Gotchas**
+ *
+ * Of two such layers that are merged only the last counts. Give all middleware to one, or provide one after the other: what
+ * is provided last is outermost.
+ *
  * **Example** (Counting what a bus handles)
  *
  * ```ts
@@ -132,9 +137,9 @@ export function override(...groups: ReadonlyArray<Handlers<AnyEntry>>): unknown 
  * @since 0.1.0
  */
 export function middleware<E extends PortError | DispatchError = never, R = never>(
-  ...all: ReadonlyArray<Middleware<Message.Any, E, R>>
+  ...all: ReadonlyArray<Middleware<Query.Any, E, R>>
 ): Layer.Layer<never, never, Exclude<R, PerCall>>
-export function middleware(...all: ReadonlyArray<Middleware>): unknown {
+export function middleware(...all: ReadonlyArray<AnyMiddleware>): unknown {
   return Bus.middleware("query", all)
 }
 

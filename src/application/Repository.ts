@@ -8,15 +8,15 @@ import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import type { Aggregate } from "../domain/Aggregate.ts"
 import type { Decide } from "../domain/Decider.ts"
+import type * as Decoding from "../domain/Decoding.ts"
 import type * as Event from "../domain/Event.ts"
 import * as Fold from "../domain/Fold.ts"
 import * as Position from "../domain/Position.ts"
-import type { Stored } from "../domain/RecordedEvent.ts"
 import type { StreamName } from "../domain/StreamName.ts"
 import * as EventStore from "../ports/EventStore.ts"
 import type { EventStoreError } from "../ports/EventStoreError.ts"
 import type { TenantContext } from "../ports/TenantContext.ts"
-import { undecodable } from "./internal/reader.ts"
+import * as Decoded from "./internal/decoding.ts"
 
 /**
  * An aggregate as it stands: version 0 and the initial state when nothing ever happened to it.
@@ -58,13 +58,17 @@ export interface Options {
  * @category loading
  * @since 0.1.0
  */
-export const load = <Name extends string, State, E extends Event.Any>(
-  aggregate: Aggregate<Name, State, E>,
+export const load = <Name extends string, State, E extends Event.Any, K extends Decoding.Kind>(
+  aggregate: Aggregate<Name, State, E, K>,
   id: string
-): Effect.Effect<Loaded<State>, EventStoreError, EventStore.EventStore | TenantContext> => {
+): Effect.Effect<Loaded<State>, EventStoreError, EventStore.EventStore | TenantContext | Decoding.Services<K>> => {
   const stream = aggregate.stream(id)
   return Effect.flatMap(EventStore.EventStore, (store) =>
-    Effect.flatMap(store.readStream(stream), (stored) => Effect.fromResult(fold(aggregate, stream, stored)))
+    Effect.flatMap(store.readStream(stream), (stored) =>
+      Decoded.andThen(Decoded.foldStream(aggregate, stored), (state) =>
+        Effect.succeed({ stream, state, version: versionOf(stored) })
+      )
+    )
   )
 }
 
@@ -101,62 +105,70 @@ export const load = <Name extends string, State, E extends Event.Any>(
  * @category executing
  * @since 0.1.0
  */
-export const execute = <Name extends string, State, E extends Event.Any, Command, Error = never>(
-  aggregate: Aggregate<Name, State, E>,
+export const execute = <
+  Name extends string,
+  State,
+  E extends Event.Any,
+  K extends Decoding.Kind,
+  Command,
+  Error = never
+>(
+  aggregate: Aggregate<Name, State, E, K>,
   id: string,
   command: Command,
   decide: Decide<Command, NoInfer<State>, NoInfer<E>, Error>,
   options?: Options
-): Effect.Effect<Committed<State, E>, EventStoreError | Error, EventStore.EventStore | TenantContext> => {
+): Effect.Effect<
+  Committed<State, E>,
+  EventStoreError | Error,
+  EventStore.EventStore | TenantContext | Decoding.Services<K>
+> => {
   const stream = aggregate.stream(id)
   const retries = options?.retries ?? 10
-  type Attempt = Effect.Effect<Committed<State, E>, EventStoreError | Error, TenantContext>
+  type Services = TenantContext | Decoding.Services<K>
+  type Attempt = Effect.Effect<Committed<State, E>, EventStoreError | Error, Services>
 
   const attempt = (store: EventStore.EventStore["Service"], tried: number): Attempt =>
-    Effect.flatMap(store.readStream(stream), (stored): Attempt => {
-      const loaded = fold(aggregate, stream, stored)
-      if (Result.isFailure(loaded)) return Effect.fail(loaded.failure)
-      const { state, version } = loaded.success
-      const decision = decide(command, state)
-      if (Result.isFailure(decision)) return Effect.fail(decision.failure)
-      const events = decision.success
-      if (events.length === 0) return Effect.succeed({ stream, state, version, events, position: Position.start })
-      return store.append({ stream, expected: version, events }).pipe(
-        Effect.map((receipt) => ({
-          stream,
-          events,
-          state: Fold.run({ initial: state, evolve: aggregate.evolve }, events),
-          version: receipt.version,
-          position: receipt.position
-        })),
-        Effect.catch(
-          (error): Attempt =>
-            error.reason._tag === "VersionConflict" && tried < retries
-              ? Effect.andThen(pause(tried), attempt(store, tried + 1))
-              : Effect.fail(error)
-        )
+    Effect.flatMap(store.readStream(stream), (stored) =>
+      Decoded.andThen(Decoded.foldStream(aggregate, stored), (state) =>
+        attemptAt(store, state, versionOf(stored), tried)
       )
-    })
+    )
+
+  const attemptAt = (
+    store: EventStore.EventStore["Service"],
+    state: State,
+    version: number,
+    tried: number
+  ): Attempt => {
+    const decision = decide(command, state)
+    if (Result.isFailure(decision)) return Effect.fail(decision.failure)
+    const events = decision.success
+    if (events.length === 0) return Effect.succeed({ stream, state, version, events, position: Position.start })
+    return store.append({ stream, expected: version, events }).pipe(
+      Effect.map((receipt) => ({
+        stream,
+        events,
+        state: Fold.run({ initial: state, evolve: aggregate.evolve }, events),
+        version: receipt.version,
+        position: receipt.position
+      })),
+      Effect.catch(
+        (error): Attempt =>
+          error.reason._tag === "VersionConflict" && tried < retries
+            ? Effect.andThen(pause(tried), attempt(store, tried + 1))
+            : Effect.fail(error)
+      )
+    )
+  }
 
   return Effect.flatMap(EventStore.EventStore, (store) => attempt(store, 0))
 }
+
+const versionOf = (stored: ReadonlyArray<{ readonly version: number }>): number => stored.at(-1)?.version ?? 0
 
 // The first two tries follow at once: most races have one winner. Then up to 1, 2, 4 ... 64 ms.
 const pause = (tried: number): Effect.Effect<void> =>
   tried < 2
     ? Effect.yieldNow
     : Effect.flatMap(Random.next, (random) => Effect.sleep(random * 2 ** Math.min(tried - 2, 6)))
-
-const fold = <State, E extends Event.Any>(
-  self: Fold.Fold<State, E>,
-  stream: StreamName,
-  stored: ReadonlyArray<Stored>
-): Result.Result<Loaded<State>, EventStoreError> => {
-  let { initial: state } = self
-  for (const one of stored) {
-    const decoded = self.decode(one)
-    if (Result.isFailure(decoded)) return Result.fail(undecodable(one, decoded.failure))
-    state = self.evolve(state, decoded.success.event)
-  }
-  return Result.succeed({ stream, state, version: stored.at(-1)?.version ?? 0 })
-}

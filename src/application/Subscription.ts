@@ -7,7 +7,8 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type * as Event from "../domain/Event.ts"
+import type * as Decoding from "../domain/Decoding.ts"
+import * as Event from "../domain/Event.ts"
 import * as Position from "../domain/Position.ts"
 import * as RecordedEvent from "../domain/RecordedEvent.ts"
 import { type CheckpointError, CheckpointStore } from "../ports/CheckpointStore.ts"
@@ -15,6 +16,7 @@ import { EventStore } from "../ports/EventStore.ts"
 import type { Page } from "../ports/EventStoreDriver.ts"
 import type { EventStoreError } from "../ports/EventStoreError.ts"
 import type { TenantContext } from "../ports/TenantContext.ts"
+import * as Decoded from "./internal/decoding.ts"
 import * as Reader from "./internal/reader.ts"
 
 /**
@@ -76,7 +78,7 @@ export interface Subscription<out E, out R> {
  * @category constructors
  * @since 0.1.0
  */
-export const make = <const Classes extends ReadonlyArray<Event.AnyClass>, E, R>(
+export const make = <const Classes extends ReadonlyArray<Event.AnyClass<Decoding.Kind>>, E, R>(
   name: string,
   options: {
     readonly events: Classes
@@ -84,18 +86,18 @@ export const make = <const Classes extends ReadonlyArray<Event.AnyClass>, E, R>(
     readonly batchSize?: number | undefined
     readonly retries?: number | undefined
   }
-): Subscription<E, Exclude<R, TenantContext>> => {
+): Subscription<E, Exclude<R | Event.ServicesOf<Classes>, TenantContext>> => {
   const decode = RecordedEvent.decoder(options.events)
   return {
     name,
-    events: options.events.map((self) => self.tag),
+    events: Event.types(options.events),
     batchSize: options.batchSize ?? 100,
     retries: options.retries ?? 5,
     handlePage: (page) =>
       Effect.forEach(
         page.events,
         (stored) =>
-          Effect.flatMap(Reader.decodeOne(decode, stored), (recorded) =>
+          Decoded.forEach(decode, stored, (recorded) =>
             Reader.asEvent(
               recorded,
               Effect.suspend(() => options.handle(recorded))
@@ -163,21 +165,25 @@ export const layer = <E, R>(self: Subscription<E, R>): Layer.Layer<never, never,
  * @category streaming
  * @since 0.1.0
  */
-export const stream = <const Classes extends ReadonlyArray<Event.AnyClass>>(options: {
+export const stream = <const Classes extends ReadonlyArray<Event.AnyClass<Decoding.Kind>>>(options: {
   readonly events: Classes
   readonly after?: Position.Position | undefined
   readonly batchSize?: number | undefined
-}): Stream.Stream<RecordedEvent.RecordedEvent<Event.Of<Classes>>, EventStoreError, EventStore | TenantContext> => {
+}): Stream.Stream<
+  RecordedEvent.RecordedEvent<Event.Of<Classes>>,
+  EventStoreError,
+  EventStore | TenantContext | Event.ServicesOf<Classes>
+> => {
   const decode = RecordedEvent.decoder(options.events)
-  const types = options.events.map((self) => self.tag)
+  const types = Event.types(options.events)
   const limit = options.batchSize ?? 500
   return Stream.paginate(options.after ?? Position.start, (after) =>
     Effect.gen(function* () {
       const store = yield* EventStore
       const page = yield* store.readAll({ after, limit, types })
       if (page.cursor === after) yield* store.changed(after)
-      const events = yield* Effect.forEach(page.events, (stored) => Reader.decodeOne(decode, stored))
-      return [events, Option.some(page.cursor)] as const
+      const events = yield* Effect.forEach(page.events, (stored) => Decoded.decodeAll(decode, stored))
+      return [events.flat(), Option.some(page.cursor)] as const
     })
   )
 }

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type * as Decoding from "./Decoding.ts"
 import type * as Event from "./Event.ts"
 import * as Fold from "./Fold.ts"
 import * as StreamName from "./StreamName.ts"
@@ -13,8 +14,12 @@ import * as StreamName from "./StreamName.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Aggregate<out Name extends string, in out State, in out E extends Event.Any>
-  extends Fold.Fold<State, E> {
+export interface Aggregate<
+  out Name extends string,
+  in out State,
+  in out E extends Event.Any,
+  out K extends Decoding.Kind = never
+> extends Fold.Fold<State, E, K> {
   readonly name: Name
   /** The stream of the aggregate with this id. */
   readonly stream: (id: string) => StreamName.StreamName
@@ -54,10 +59,14 @@ export interface Aggregate<out Name extends string, in out State, in out E exten
  * @category constructors
  * @since 0.1.0
  */
-export const make = <const Name extends string, const Classes extends ReadonlyArray<Event.AnyClass>, State>(
+export const make = <
+  const Name extends string,
+  const Classes extends ReadonlyArray<Event.AnyClass<Decoding.Kind>>,
+  State
+>(
   name: Name,
-  options: { readonly events: Classes; readonly initial: State }
-): Fold.Declared<State, Event.Of<Classes>, Aggregate<Name, State, Event.Of<Classes>>> => {
+  options: Fold.Options<Classes, State>
+): Fold.Declared<State, Event.Of<Classes>, Aggregate<Name, State, Event.Of<Classes>, Event.KindOf<Classes>>> => {
   if (name === "" || name.includes("-")) {
     throw new Error(
       `The aggregate name "${name}" must be text without a dash: a stream's category ends at the first one`

@@ -5,7 +5,10 @@
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as SchemaIssue from "effect/SchemaIssue"
+import type * as SchemaIssue from "effect/SchemaIssue"
+import * as Decoding from "./Decoding.ts"
+import * as Codec from "./internal/codec.ts"
+import * as History from "./internal/history.ts"
 import type { Fields, MissingSelf } from "./Message.ts"
 import type * as Upcaster from "./Upcaster.ts"
 
@@ -41,12 +44,17 @@ export interface Writer<out Tag extends string> {
 }
 
 /**
- * What a class knows: how to make an instance of what was stored, in any version up to today's.
+ * What a class knows: how to make an instance of what was stored, in any version up to today's, under its own tag (when
+ * `tag` is absent) or a former one. A history that asks nothing of its reader is read at once, as a `Result`.
  *
  * @category models
  * @since 0.1.0
  */
-export type Reader<out Self> = (data: unknown, version: number) => Result.Result<Self, SchemaIssue.Issue>
+export interface Reader<out Self, out K extends Decoding.Kind = never> {
+  /** Only in the type. */
+  readonly kind?: K | undefined
+  (data: unknown, version: number, tag?: string): Decoding.Of<Self, SchemaIssue.Issue, K>
+}
 
 /**
  * Any event instance.
@@ -76,28 +84,47 @@ export interface Instance<out Tag extends string> {
  * @category models
  * @since 0.1.0
  */
-export type Class<Self, Tag extends string, F extends Fields> = Schema.Class<
+export type Class<Self, Tag extends string, F extends Fields, K extends Decoding.Kind = never> = Schema.Class<
   Self,
   Schema.TaggedStruct<Tag, F>,
   Instance<Tag>
 > & {
   readonly tag: Tag
   readonly version: number
-  readonly [TypeId]: Reader<Self>
+  readonly shape: F
+  readonly history: ReadonlyArray<Upcaster.Any>
+  readonly [TypeId]: Reader<Self, K>
 }
 
 /**
- * Any event class, as data.
+ * An event class, as data: any class whose history asks nothing of its reader, or, as `AnyClass<Decoding.Kind>`, any class
+ * at all.
  *
  * @category models
  * @since 0.1.0
  */
-export interface AnyClass {
+export interface AnyClass<K extends Decoding.Kind = never> {
   readonly tag: string
+  /** Today's version; 0 for a retired event. */
   readonly version: number
   readonly Type: Any
-  readonly fields: Schema.Struct.Fields
-  readonly [TypeId]: Reader<unknown>
+  /** Today's fields, without the tag. */
+  readonly shape: Fields
+  /** How events that were stored in older versions, or under other tags, become this one. */
+  readonly history: ReadonlyArray<Upcaster.Any>
+  readonly [TypeId]: Reader<unknown, K>
+}
+
+/**
+ * An event that means nothing any more: listed among the events of an aggregate, it is read as nothing.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Retired<out Tag extends string> extends AnyClass<"several"> {
+  readonly tag: Tag
+  readonly Type: never
+  readonly retired: true
 }
 
 /**
@@ -106,7 +133,24 @@ export interface AnyClass {
  * @category type extractors
  * @since 0.1.0
  */
-export type Of<Classes extends ReadonlyArray<AnyClass>> = Classes[number]["Type"]
+export type Of<Classes extends ReadonlyArray<AnyClass<Decoding.Kind>>> = Classes[number]["Type"]
+
+/**
+ * What reading events of several classes asks of its reader.
+ *
+ * @category type extractors
+ * @since 0.1.0
+ */
+export type KindOf<Classes extends ReadonlyArray<AnyClass<Decoding.Kind>>> =
+  Classes[number][TypeId] extends Reader<infer _, infer K> ? K : never
+
+/**
+ * The services that the upcasters of several classes need.
+ *
+ * @category type extractors
+ * @since 0.1.0
+ */
+export type ServicesOf<Classes extends ReadonlyArray<AnyClass<Decoding.Kind>>> = Decoding.Services<KindOf<Classes>>
 
 /**
  * What an event class may declare beside its fields.
@@ -114,11 +158,11 @@ export type Of<Classes extends ReadonlyArray<AnyClass>> = Classes[number]["Type"
  * @category models
  * @since 0.1.0
  */
-export interface Options<F extends Fields> {
+export interface Options<F extends Fields, U extends Upcaster.Of<F> = never> {
   /** Tags for finding events across streams, for example `course:c1`. */
   readonly tags?: ((fields: Schema.Struct.Type<F>) => ReadonlyArray<string>) | undefined
   /** The way from every older shape to this one; it also counts the version. */
-  readonly upcasters?: Upcaster.Upcaster<Schema.Struct.Type<F>> | undefined
+  readonly upcasters?: U | undefined
 }
 
 /**
@@ -128,11 +172,11 @@ export interface Options<F extends Fields> {
  * @since 0.1.0
  */
 export interface MakeClass<Self> {
-  <const Tag extends string, const F extends Fields>(
+  <const Tag extends string, const F extends Fields, const U extends Upcaster.Of<F> = never>(
     tag: Tag,
     fields: F,
-    options?: Options<F>
-  ): [Self] extends [never] ? MissingSelf<Tag> : Class<Self, Tag, F>
+    options?: Options<F, U>
+  ): [Self] extends [never] ? MissingSelf<Tag> : Class<Self, Tag, F, Upcaster.KindOf<U>>
 }
 
 /**
@@ -144,6 +188,9 @@ export interface MakeClass<Self> {
  * as it was.
  *
  * **Gotchas**
+ *
+ * A tag stands for one shape in the log, so the class cannot be extended by `extend`, which throws; older shapes are
+ * `upcasters`.
  *
  * JSON has no `-0`: it comes back as `0`. Text with `\u0000` or a lone surrogate is refused when the event is appended, by
  * every store, because Postgres cannot hold it.
@@ -169,19 +216,68 @@ export function Class<Self = never>(): MakeClass<Self>
 export function Class(): unknown {
   return (tag: string, fields: Fields, options?: AnyOptions) => {
     const base = Schema.TaggedClass<Any>()(tag, fields)
-    const version = (options?.upcasters?.versions ?? 0) + 1
+    const history = History.upcasters(tag, options?.upcasters)
+    const version = (history.find((one) => one.tag === undefined)?.versions ?? 0) + 1
     Object.defineProperty(base.prototype, TypeId, { value: writer(tag, version, fields, options) })
     Object.defineProperty(base, TypeId, {
       // The instances to make are those of the user's own class, so its reader is built when that class is first asked.
       get(this: AnyClass & Schema.Codec<Any, unknown>) {
-        const value = reader(this, version, fields, options)
+        const value = History.reader(
+          { tag, version, encode: Codec.encoder(fields), decode: Codec.decoder(this) },
+          history
+        )
         Object.defineProperty(this, TypeId, { value })
         return value
       }
     })
-    return Object.assign(base, { tag, version })
+    return Object.assign(base, { tag, version, shape: fields, history, extend: () => refuseToExtend(tag) })
   }
 }
+
+// A class made by `extend` would write the fields of this one and lose its own without a word.
+const refuseToExtend = (tag: string): never => {
+  throw new Error(`The event "${tag}" cannot be extended: its tag stands for one shape in the log`)
+}
+
+/**
+ * An event that means nothing any more, in place of its class.
+ *
+ * **Details**
+ *
+ * The log keeps what was stored. Where a stream is read whole, every event in it must be known; this one is known, and
+ * dropped. An event that goes on in other classes is not retired: see `Upcaster.formerly` and `Upcaster.partOf`.
+ *
+ * **Example** (A stream that still holds it)
+ *
+ * ```ts
+ * import { Aggregate, Event } from "effect-cqrs"
+ *
+ * class TaskCreated extends Event.Class<TaskCreated>()("TaskCreated", {}) {}
+ *
+ * const Task = Aggregate.make("Task", { events: [TaskCreated, Event.retired("TaskTouched")], initial: 0 }).evolve({
+ *   TaskCreated: (count) => count + 1
+ * })
+ *
+ * Event.types(Task.events) // => ["TaskCreated", "TaskTouched"]
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export function retired<const Tag extends string>(tag: Tag): Retired<Tag>
+export function retired(tag: string): unknown {
+  return { tag, version: 0, shape: {}, history: [], retired: true, [TypeId]: () => Decoding.several([]) }
+}
+
+/**
+ * The types under which events of these classes are stored: today's tags, former ones, and those they were a part of.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const types = (classes: ReadonlyArray<AnyClass<Decoding.Kind>>): ReadonlyArray<string> => [
+  ...new Set(classes.flatMap((self) => [self.tag, ...self.history.flatMap(({ tag }) => tag ?? [])]))
+]
 
 /**
  * The tags of an event, as its class derives them.
@@ -213,42 +309,14 @@ export const changed = <S extends Schema.Constraint>(value: S): Schema.Struct<{ 
 
 interface AnyOptions {
   readonly tags?: ((fields: Any) => ReadonlyArray<string>) | undefined
-  readonly upcasters?: Upcaster.Upcaster<object> | undefined
+  readonly upcasters?: Upcaster.Any | ReadonlyArray<Upcaster.Any> | undefined
 }
 
 const noTags: ReadonlyArray<string> = []
-
-const encoder = (fields: Fields) => {
-  const encode = Schema.encodeUnknownResult(Schema.toCodecJson(Schema.Struct(fields)), { errors: "all" })
-  return (value: unknown) => Result.mapError(encode(value), (error) => error.issue)
-}
 
 const writer = (tag: string, version: number, fields: Fields, options: AnyOptions | undefined): Writer<string> => ({
   tag,
   version,
   tags: options?.tags ?? (() => noTags),
-  encode: encoder(fields)
+  encode: Codec.encoder(fields)
 })
-
-const reader = (
-  self: AnyClass & Schema.Codec<Any, unknown>,
-  version: number,
-  fields: Fields,
-  options: AnyOptions | undefined
-): Reader<Any> => {
-  const decodeTagged = Schema.decodeUnknownResult(Schema.toCodecJson(self), { errors: "all" })
-  const decode = (data: unknown) =>
-    Result.mapError(decodeTagged({ _tag: self.tag, ...Object(data) }), (error) => error.issue)
-  const encode = encoder(fields)
-  return (data, stored) => {
-    if (stored === version) return decode(data)
-    if (stored > version || stored < 1 || options?.upcasters === undefined) {
-      return Result.fail(
-        new SchemaIssue.InvalidValue({
-          expected: `a version from 1 to ${version}, not ${stored}: other code stored it`
-        })
-      )
-    }
-    return options.upcasters.upcast(data, stored).pipe(Result.flatMap(encode), Result.flatMap(decode))
-  }
-}

@@ -3,9 +3,10 @@
  *
  * @since 0.1.0
  */
-import type * as Result from "effect/Result"
+import type * as Decoding from "./Decoding.ts"
 import type * as Event from "./Event.ts"
 import type * as FieldIssue from "./FieldIssue.ts"
+import type * as Join from "./Join.ts"
 import * as RecordedEvent from "./RecordedEvent.ts"
 
 /**
@@ -20,19 +21,21 @@ export type Evolve<State, E extends Event.Any> =
   | { readonly [Tag in E["_tag"]]: (state: State, event: Extract<E, { readonly _tag: Tag }>) => State }
 
 /**
- * A state over events: where it starts and how each event changes it.
+ * A state over events: where it starts and how each event changes it. `K` is what the events' histories ask of a reader.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Fold<in out State, in out E extends Event.Any> {
-  readonly events: ReadonlyArray<Event.AnyClass & { readonly Type: E }>
+export interface Fold<in out State, in out E extends Event.Any, out K extends Decoding.Kind = never> {
+  readonly events: ReadonlyArray<Event.AnyClass<K> & { readonly Type: E }>
+  /** How consecutive events of a stream become one, when a whole stream is read. */
+  readonly joins: ReadonlyArray<Join.Join<E>>
   readonly initial: State
   readonly evolve: (state: State, event: E) => State
   /** Decodes a stored event of these classes; refuses others with the reason. */
   readonly decode: (
     stored: RecordedEvent.Stored
-  ) => Result.Result<RecordedEvent.RecordedEvent<E>, ReadonlyArray<FieldIssue.FieldIssue>>
+  ) => Decoding.Of<RecordedEvent.RecordedEvent<E>, ReadonlyArray<FieldIssue.FieldIssue>, K>
 }
 
 /**
@@ -43,6 +46,19 @@ export interface Fold<in out State, in out E extends Event.Any> {
  */
 export interface Declared<State, E extends Event.Any, out Folded> {
   readonly evolve: (evolve: Evolve<State, E>) => Folded
+}
+
+/**
+ * What a fold is declared with.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<Classes extends ReadonlyArray<Event.AnyClass<Decoding.Kind>>, State> {
+  readonly events: Classes
+  readonly initial: State
+  /** How consecutive events of a stream become one; see `Join`. */
+  readonly joins?: ReadonlyArray<Join.Join<Event.Of<NoInfer<Classes>>>> | undefined
 }
 
 /**
@@ -71,13 +87,16 @@ export interface Declared<State, E extends Event.Any, out Folded> {
  * @category constructors
  * @since 0.1.0
  */
-export function make<const Classes extends ReadonlyArray<Event.AnyClass>, State>(options: {
-  readonly events: Classes
-  readonly initial: State
-}): Declared<State, Event.Of<Classes>, Fold<State, Event.Of<Classes>>>
-export function make(options: { readonly events: ReadonlyArray<Event.AnyClass>; readonly initial: unknown }): unknown {
-  const decode = RecordedEvent.decoder(options.events)
-  return { evolve: (evolve: AnyEvolve) => ({ ...options, evolve: step(evolve), decode }) }
+export function make<const Classes extends ReadonlyArray<Event.AnyClass<Decoding.Kind>>, State>(
+  options: Options<Classes, State>
+): Declared<State, Event.Of<Classes>, Fold<State, Event.Of<Classes>, Event.KindOf<Classes>>>
+export function make({
+  events,
+  initial,
+  joins = []
+}: Options<ReadonlyArray<Event.AnyClass<Decoding.Kind>>, unknown>): unknown {
+  const decode = RecordedEvent.decoder(events)
+  return { evolve: (evolve: AnyEvolve) => ({ events, joins, initial, evolve: step(evolve), decode }) }
 }
 
 /**

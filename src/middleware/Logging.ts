@@ -12,8 +12,8 @@ import * as MessageContext from "../ports/MessageContext.ts"
 import * as Middleware from "./Middleware.ts"
 
 /**
- * Logs each message when it is done: at debug level what succeeded, at info level what a handler refused, at error level
- * what died. Every line logged meanwhile, by the handler too, carries the message's ids.
+ * Logs each message when it is done: at debug level what succeeded or was interrupted, at info level what a handler refused,
+ * at error level what died. Every line logged meanwhile, by the handler too, carries the message's ids.
  *
  * **Gotchas**
  *
@@ -40,6 +40,7 @@ export const middleware: Middleware.Middleware = Middleware.make(
 
 const line = (name: string, exit: Exit.Exit<unknown, unknown>, millis: number): Effect.Effect<void> => {
   if (Exit.isSuccess(exit)) return Effect.logDebug(`${name} done in ${millis} ms`)
+  if (Cause.hasInterruptsOnly(exit.cause)) return Effect.logDebug(`${name} interrupted after ${millis} ms`)
   return Cause.hasDies(exit.cause)
     ? Effect.logError(`${name} died after ${millis} ms`, exit.cause)
     : Effect.logInfo(`${name} refused after ${millis} ms`, Cause.squash(exit.cause))

@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as Message from "../domain/Message.ts"
 import * as Handler from "./Handler.ts"
 
@@ -22,11 +22,37 @@ import * as Handler from "./Handler.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Middleware<M = Message.Any, E = never, R = never, Provides = never, Handles = never>
+export interface Middleware<in M = Message.Any, out E = never, out R = never, in Provides = never, in Handles = never>
   extends Handler.Description {
   readonly wrap: <N extends M, A, E1, R1>(
     next: Handler.Handler<N, A, E1, R1>
   ) => Handler.Handler<N, A, E | Without<E1, Handles>, R | Without<R1, Provides>>
+  /** Nothing at run time: the compiler compares `wrap` too loosely to see what a middleware adds. */
+  readonly "~types"?: Types<M, E, R, Provides, Handles> | undefined
+}
+
+/**
+ * What any middleware is at run time.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Any extends Handler.Description {
+  readonly wrap: Middleware["wrap"]
+}
+
+/**
+ * What tells middleware apart: for which messages it is, what it adds, and what it takes away.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Types<in M, out E, out R, in Provides, in Handles> {
+  readonly message: (message: M) => void
+  readonly error: E
+  readonly requires: R
+  readonly provides: (services: Provides) => void
+  readonly handles: (error: Handles) => void
 }
 
 /**
@@ -68,7 +94,7 @@ export function make<M = Message.Any, E = never, R = never, Provides = never, Ha
   wrap: Middleware<M, E, R, Provides, Handles>["wrap"],
   policy?: Handler.Description["policy"]
 ): Middleware<M, E, R, Provides, Handles>
-export function make(name: string, wrap: Middleware["wrap"], policy: Handler.Description["policy"] = {}): Middleware {
+export function make(name: string, wrap: Middleware["wrap"], policy: Handler.Description["policy"] = {}): unknown {
   return { name, policy, wrap }
 }
 
@@ -106,7 +132,7 @@ export function use<M, E, R, Provides, Handles>(
 ): <Entries extends Handler.Entry<M & Message.Any, unknown, unknown>>(
   handlers: Handler.Handlers<Entries>
 ) => Handler.Handlers<Wrapped<Entries, E, R, Provides, Handles>>
-export function use(middleware: Middleware) {
+export function use(middleware: Any) {
   return (handlers: Handler.Handlers<Handler.AnyEntry>): Handler.Handlers<Handler.AnyEntry> =>
     Handler.fromRegistrations(handlers.registrations.map((registration) => wrapped(registration, middleware)))
 }
@@ -117,9 +143,10 @@ export function use(middleware: Middleware) {
  * @category combinators
  * @since 0.1.0
  */
-export const wrapped = (registration: Handler.Registration, middleware: Middleware): Handler.Registration => ({
+export const wrapped = (registration: Handler.Registration, middleware: Any): Handler.Registration => ({
   ...registration,
-  handle: middleware.wrap(registration.handle),
+  // A handler that throws before it gives an Effect dies inside of the middleware, like any other that dies.
+  handle: middleware.wrap((message) => Effect.suspend(() => registration.handle(message))),
   middleware: [{ name: middleware.name, policy: middleware.policy }, ...registration.middleware]
 })
 

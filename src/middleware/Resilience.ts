@@ -5,6 +5,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as DispatchError from "../domain/DispatchError.ts"
 import type * as Message from "../domain/Message.ts"
@@ -20,7 +21,7 @@ import * as Middleware from "./Middleware.ts"
 export interface RetryOptions {
   /** How many times to try again; 3 when absent. */
   readonly times?: number | undefined
-  /** The first pause, doubled each time and jittered; 1 second when absent. */
+  /** The first pause, doubled each time; 1 second when absent. Each pause is jittered: up to a fifth shorter. */
   readonly delay?: Duration.Input | undefined
   /** The longest pause; 10 seconds when absent. */
   readonly maxDelay?: Duration.Input | undefined
@@ -40,7 +41,11 @@ export const retry = (
   options: RetryOptions & { readonly while: (error: unknown) => boolean }
 ): Middleware.Middleware => {
   const { delay = "1 second", maxDelay = "10 seconds", times = 3 } = options
-  const schedule = Schedule.min([Schedule.exponential(delay), Schedule.spaced(maxDelay)]).pipe(Schedule.jittered)
+  const schedule = Schedule.min([Schedule.exponential(delay), Schedule.spaced(maxDelay)]).pipe(
+    Schedule.modifyDelay(({ duration }) =>
+      Effect.map(Random.next, (random) => Duration.times(duration, 0.8 + random / 5))
+    )
+  )
   return Middleware.lift("retry", (effect) => Effect.retry(effect, { while: options.while, schedule, times }), {
     times,
     delay: Duration.format(Duration.fromInputUnsafe(delay)),

@@ -139,7 +139,8 @@ export const make = (driver: Driver): CheckpointStore["Service"] => {
 
   return {
     load: driver.load,
-    save: (name, from, to) => Effect.tap(driver.save(name, from, to), () => driver.afterCommit(announce(name))),
+    // However the save ends: who is interrupted cannot tell whether it was saved, and those who wait look for themselves.
+    save: (name, from, to) => Effect.ensuring(driver.save(name, from, to), driver.afterCommit(announce(name))),
     remove: driver.remove,
     passed
   }

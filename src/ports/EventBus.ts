@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -240,8 +239,10 @@ const makeMemory = (
   const handled = (count: number) => {
     unhandled -= count
     if (unhandled > 0) return
-    for (const wake of idlers) wake()
+    // Whoever is woken may run at once, and wait again before the others are woken.
+    const woken = idlers
     idlers = []
+    for (const wake of woken) wake()
   }
 
   const listen = (accepts: Subscriber["accepts"], tenant: TenantId | undefined, counted: boolean) =>
@@ -326,12 +327,11 @@ const handle = <E extends Event.Any, Error, R>(
 ): Effect.Effect<void, never, Exclude<R, TenantContext>> => {
   if (!accepted(selector)(published)) return Effect.void
   return Effect.suspend(() => handler(published)).pipe(
+    // The end of the subscription itself is not caught here: only what the handler ran into.
     Effect.catchCause((cause) =>
-      Cause.hasInterruptsOnly(cause)
-        ? Effect.failCause(cause)
-        : Effect.logError("A subscriber failed", cause).pipe(
-            Effect.annotateLogs({ event: published.event._tag, id: published.id, handler: selector.name })
-          )
+      Effect.logError("A subscriber failed", cause).pipe(
+        Effect.annotateLogs({ event: published.event._tag, id: published.id, handler: selector.name })
+      )
     ),
     Effect.ignore,
     Effect.provideService(TenantContext, { id: published.tenant }),

@@ -10,6 +10,7 @@ import type { Statement } from "effect/sql/Statement"
 import * as Position from "../../domain/Position.ts"
 import { CheckpointConflict, CheckpointError, CheckpointStore, make } from "../../ports/CheckpointStore.ts"
 import * as failure from "./internal/failure.ts"
+import { joined } from "./internal/transaction.ts"
 
 interface Row {
   readonly position: number
@@ -30,7 +31,10 @@ export const layer: Layer.Layer<CheckpointStore, never, SqlClient.SqlClient> = L
   Effect.map(SqlClient.SqlClient, (sql) => {
     const rowsOf = <A>(operation: string, statement: Statement<A>) => {
       const toFailure = failure.fromSqlError(`CheckpointStore.${operation}`)
-      return Effect.mapError(statement.withoutTransform, (error) => new CheckpointError({ reason: toFailure(error) }))
+      return Effect.mapError(
+        joined(sql, statement.withoutTransform),
+        (error) => new CheckpointError({ reason: toFailure(error) })
+      )
     }
 
     const load = (name: string) =>
@@ -58,7 +62,7 @@ export const layer: Layer.Layer<CheckpointStore, never, SqlClient.SqlClient> = L
         )
       },
       remove: (name) => Effect.asVoid(rowsOf("remove", sql`delete from es.checkpoint where name = ${name}`)),
-      afterCommit: (hook) => sql.afterCommit(hook),
+      afterCommit: (hook) => joined(sql, sql.afterCommit(hook)),
       pollInterval: "250 millis"
     })
   })

@@ -27,6 +27,7 @@ import * as appending from "./internal/appending.ts"
 import * as failure from "./internal/failure.ts"
 import * as reading from "./internal/reading.ts"
 import { toStored } from "./internal/rows.ts"
+import { joined } from "./internal/transaction.ts"
 import * as PgHighWater from "./PgHighWater.ts"
 import * as PgNotifier from "./PgNotifier.ts"
 
@@ -61,10 +62,11 @@ export const makeDriver: Effect.Effect<
   const notifier = yield* PgNotifier.MarkNotifier
 
   const rowsOf = <A>(operation: string, statement: Statement<A>) =>
-    Effect.mapError(statement.withoutTransform, storageFailure(operation))
+    Effect.mapError(joined(sql, statement.withoutTransform), storageFailure(operation))
 
   // Once the mark can have come to the position: before the commit it stands below.
-  const nudge = (position: Position.Position) => sql.afterCommit(Effect.sync(() => highWater.nudge(position)))
+  const nudge = (position: Position.Position) =>
+    joined(sql, sql.afterCommit(Effect.sync(() => highWater.nudge(position))))
 
   const appendOne = (
     tenant: TenantId,

@@ -98,7 +98,10 @@ export const layer = (options?: Options): Layer.Layer<PgHighWater, never, PgClie
       const agent = new Agent({
         owner: yield* IdGenerator.next,
         notifier: yield* MarkNotifier,
-        open: connection === "own" ? session.own(client) : Effect.succeed(session.shared(client)),
+        open:
+          connection === "own"
+            ? session.own(client, "effect-cqrs high-water agent")
+            : Effect.succeed(session.shared(client)),
         announces: connection === "own"
       })
       yield* Effect.forkScoped(session.inBackground(agent.run))
@@ -111,7 +114,7 @@ export const layer = (options?: Options): Layer.Layer<PgHighWater, never, PgClie
             leads: agent.leads,
             term: agent.term,
             waited: oldest === undefined ? Duration.zero : Duration.millis(session.now() - oldest.since),
-            blockedBy: oldest?.members ?? [],
+            blockedBy: agent.blockers,
             failure: agent.failure
           }
         })

@@ -162,7 +162,7 @@ const listen = (marks: Marks, client: PgClient.PgClient): Effect.Effect<never> =
     let pause = shortestRetry
     const hear = Effect.gen(function* () {
       // Pinned, the connection can be asked while it listens.
-      const connection = yield* (yield* session.connect(client)).pin
+      const connection = yield* (yield* session.connect(client, "effect-cqrs listener")).pin
       const notifications = yield* connection.listen(channel)
       pause = shortestRetry
       // What was announced before is not heard any more.

@@ -11,6 +11,7 @@ import type { Statement } from "effect/sql/Statement"
 import { defaultListLimit, type Document, ReadModelError, ReadModelStore } from "../../ports/ReadModelStore.ts"
 import * as failure from "./internal/failure.ts"
 import { whole } from "./internal/number.ts"
+import { joined } from "./internal/transaction.ts"
 
 /**
  * Documents in the table `es.document`, as `jsonb`.
@@ -28,7 +29,10 @@ export const layer: Layer.Layer<ReadModelStore, never, SqlClient.SqlClient> = La
   Effect.map(SqlClient.SqlClient, (sql) => {
     const rowsOf = <A>(operation: string, statement: Statement<A>) => {
       const toFailure = failure.fromSqlError(`ReadModelStore.${operation}`)
-      return Effect.mapError(statement.withoutTransform, (error) => new ReadModelError({ reason: toFailure(error) }))
+      return Effect.mapError(
+        joined(sql, statement.withoutTransform),
+        (error) => new ReadModelError({ reason: toFailure(error) })
+      )
     }
 
     return {

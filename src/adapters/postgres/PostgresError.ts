@@ -70,8 +70,9 @@ export const migrationFailed = (options: {
   readonly cause: SqlError
 }): PostgresError => new PostgresError({ reason: new MigrationFailed(options) })
 
+// The driver says where it failed; what says why is the innermost cause.
 const describe = (cause: unknown): string => {
-  // The driver's message says where it failed, and what it was caused by says why.
-  const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
+  let inner = cause
+  while (inner instanceof Error && inner.cause instanceof Error && inner.cause.message !== "") inner = inner.cause
   return inner instanceof Error ? inner.message : String(inner)
 }

@@ -48,7 +48,7 @@ const keyOf = (kind: Message.Kind, tag: string): Key => {
 
 /** Middleware and what it requires, built once. */
 interface Outer {
-  readonly middleware: ReadonlyArray<Middleware.Middleware>
+  readonly middleware: ReadonlyArray<Middleware.Any>
   readonly context: Context.Context<unknown>
 }
 
@@ -66,7 +66,7 @@ const withoutPerCall = Context.omit(TenantContext, Scope.Scope, Tracer.ParentSpa
 /** Puts middleware around all handlers of one kind whose layers this layer is provided to, inside of what is there. */
 export const middleware = (
   kind: Message.Kind,
-  all: ReadonlyArray<Middleware.Middleware>
+  all: ReadonlyArray<Middleware.Any>
 ): Layer.Layer<never, never, unknown> =>
   Layer.effect(
     BusMiddleware[kind],
@@ -122,7 +122,10 @@ const runner = (registration: Registration, built: Context.Context<unknown>): Ru
         fiber.setContext(context)
         return settle(registration.handle(message))
       }),
-      () => void fiber.setContext(caller)
+      () => {
+        fiber.setContext(caller)
+        return undefined
+      }
     )
   }
 }

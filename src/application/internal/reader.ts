@@ -1,32 +1,18 @@
 /** What all readers of the log share: decoding, running handlers as each event's tenant, going on after failures. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import type * as Event from "../../domain/Event.ts"
-import type { FieldIssue } from "../../domain/FieldIssue.ts"
 import type { Position } from "../../domain/Position.ts"
-import type { RecordedEvent, Stored } from "../../domain/RecordedEvent.ts"
+import type { RecordedEvent } from "../../domain/RecordedEvent.ts"
 import { CheckpointError, CheckpointStore } from "../../ports/CheckpointStore.ts"
 import { EventStore } from "../../ports/EventStore.ts"
 import type { Page } from "../../ports/EventStoreDriver.ts"
-import { EventStoreError, EventUndecodable } from "../../ports/EventStoreError.ts"
+import type { EventStoreError } from "../../ports/EventStoreError.ts"
 import * as MessageContext from "../../ports/MessageContext.ts"
 import type { SystemContext } from "../../ports/SystemContext.ts"
 import { TenantContext } from "../../ports/TenantContext.ts"
 import { HandlerRegistry, layer as registryLayer, type RegisteredReader } from "../HandlerRegistry.ts"
-
-export type Decode<E> = (stored: Stored) => Result.Result<RecordedEvent<E>, ReadonlyArray<FieldIssue>>
-
-export const undecodable = (stored: Stored, issues: ReadonlyArray<FieldIssue>): EventStoreError => {
-  const { position, stream, type, version } = stored
-  return new EventStoreError({ reason: new EventUndecodable({ stream, version, position, type, issues }) })
-}
-
-export const decodeOne = <E>(decode: Decode<E>, stored: Stored): Effect.Effect<RecordedEvent<E>, EventStoreError> => {
-  const decoded = decode(stored)
-  return Result.isSuccess(decoded) ? Effect.succeed(decoded.success) : Effect.fail(undecodable(stored, decoded.failure))
-}
 
 /** Runs a handler as the event's tenant, with the event as the cause of what the handler does. */
 export const asEvent = <A, E, R>(

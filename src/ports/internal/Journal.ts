@@ -17,6 +17,7 @@ export class Transaction {
   readonly overlays = new Map<Overlaid, unknown>()
   readonly hooks: Array<Effect.Effect<void>> = []
   closed = false
+  committed = false
   constructor(journal: Journal, parent: Transaction | undefined) {
     this.journal = journal
     this.parent = parent
@@ -47,11 +48,13 @@ export class Journal {
   }
 
   /** Runs a synchronous write: at once inside a transaction or when none is open, otherwise after the open one. */
-  write<A, E>(f: (transaction: Transaction | undefined) => Exit.Exit<A, E>): Effect.Effect<A, E> {
+  write<A, E>(
+    f: (transaction: Transaction | undefined, fiber: Fiber.Fiber<unknown, unknown>) => Exit.Exit<A, E>
+  ): Effect.Effect<A, E> {
     return Effect.withFiber((fiber) => {
       const transaction = this.current(fiber)
-      if (transaction !== undefined || this.active === undefined) return f(transaction)
-      return this.lock.withPermits(1)(Effect.suspend(() => f(undefined)))
+      if (transaction !== undefined || this.active === undefined) return f(transaction, fiber)
+      return this.lock.withPermits(1)(Effect.suspend(() => f(undefined, fiber)))
     })
   }
 
@@ -62,10 +65,13 @@ export class Journal {
   transaction<A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return Effect.withFiber((fiber) => {
       const parent = this.current(fiber)
-      const run = Effect.suspend(() => this.run(self, new Transaction(this, parent)))
-      return parent === undefined
-        ? Effect.flatMap(this.lock.withPermits(1)(run), this.afterwards)
-        : Effect.map(run, first)
+      const transaction = new Transaction(this, parent)
+      const run = this.run(self, transaction)
+      if (parent !== undefined) return run
+      // What waits for the commit runs after the lock is free, and whatever happens to this fiber in between.
+      return Effect.onExit(this.lock.withPermits(1)(run), () =>
+        transaction.committed ? Effect.forEach(transaction.hooks, (hook) => hook, { discard: true }) : Effect.void
+      )
     })
   }
 
@@ -77,35 +83,22 @@ export class Journal {
     })
   }
 
-  private readonly afterwards = <A>([value, hooks]: readonly [A, ReadonlyArray<Effect.Effect<void>>]) =>
-    Effect.as(
-      Effect.forEach(hooks, (hook) => hook, { discard: true }),
-      value
-    )
-
-  private run<A, E, R>(
-    self: Effect.Effect<A, E, R>,
-    transaction: Transaction
-  ): Effect.Effect<readonly [A, ReadonlyArray<Effect.Effect<void>>], E, R> {
-    if (transaction.parent === undefined) this.active = transaction
-    return Effect.onExit(
-      Effect.map(
-        Effect.provideService(self, CurrentTransaction, transaction),
-        (value) => [value, transaction.hooks] as const
-      ),
-      (exit) =>
+  private run<A, E, R>(self: Effect.Effect<A, E, R>, transaction: Transaction): Effect.Effect<A, E, R> {
+    return Effect.suspend(() => {
+      if (transaction.parent === undefined) this.active = transaction
+      return Effect.onExit(Effect.provideService(self, CurrentTransaction, transaction), (exit) =>
         Effect.sync(() => {
           transaction.closed = true
           if (transaction.parent === undefined) this.active = undefined
           if (Exit.isFailure(exit)) return
           for (const [data, overlay] of transaction.overlays) data.fold(overlay, transaction.parent)
           transaction.parent?.hooks.push(...transaction.hooks)
+          transaction.committed = true
         })
-    )
+      )
+    })
   }
 }
-
-const first = <A>([value]: readonly [A, unknown]): A => value
 
 /** A map whose changes belong to the transaction that makes them. */
 export class JournalMap<K, V> implements Overlaid {

@@ -18,7 +18,7 @@ interface Kept extends Envelope {
   readonly data: string
 }
 
-/** A stream as it is committed. */
+/** A stream as it is committed; its events are an array of its own. */
 interface Stream {
   version: number
   tombstoned: boolean
@@ -37,15 +37,19 @@ const keyOf = (tenant: TenantId, stream: string) => `${tenant}\0${stream}`
 class MemoryLog implements Overlaid {
   readonly events: Array<Kept> = []
   private readonly tenants = new Map<TenantId, Map<string, Stream>>()
-  // An append looks its stream up several times: the last one found is the one it wants.
-  private found: { readonly tenant: TenantId; readonly name: string; readonly stream: Stream } | undefined
+  // An append looks its stream up several times: the last answer is kept, be it that there is none.
+  private readonly last: { tenant: TenantId | undefined; name: string; stream: Stream | undefined } = {
+    tenant: undefined,
+    name: "",
+    stream: undefined
+  }
 
   /** Where the last event that this transaction sees stands. */
-  last(transaction: Transaction | undefined): number {
-    let last = this.events.length
+  end(transaction: Transaction | undefined): number {
+    let end = this.events.length
     for (let layer = transaction; layer !== undefined; layer = layer.parent)
-      last += this.pending(layer)?.events.length ?? 0
-    return last
+      end += this.pending(layer)?.events.length ?? 0
+    return end
   }
 
   state(transaction: Transaction | undefined, tenant: TenantId, stream: StreamName.StreamName): StreamState {
@@ -68,7 +72,7 @@ class MemoryLog implements Overlaid {
     tenant: TenantId,
     stream: StreamName.StreamName,
     state: StreamState,
-    events: ReadonlyArray<Kept>
+    events: Array<Kept>
   ): void {
     if (transaction !== undefined) {
       const pending: Pending = this.pending(transaction) ?? { events: [], states: new Map() }
@@ -82,13 +86,12 @@ class MemoryLog implements Overlaid {
       })
       return
     }
-    const kept = this.streamOf(tenant, stream)
-    kept.version = state.version
-    kept.tombstoned = state.tombstoned
-    for (const event of events) {
-      this.events.push(event)
-      kept.events.push(event)
-    }
+    for (const event of events) this.events.push(event)
+    const known = this.find(tenant, stream)
+    if (known === undefined) return this.begin(tenant, stream, { ...state, events })
+    known.version = state.version
+    known.tombstoned = state.tombstoned
+    for (const event of events) known.events.push(event)
   }
 
   fold(overlay: Pending, below: Transaction | undefined): void {
@@ -99,21 +102,20 @@ class MemoryLog implements Overlaid {
   }
 
   private find(tenant: TenantId, name: string): Stream | undefined {
-    if (this.found !== undefined && this.found.name === name && this.found.tenant === tenant) return this.found.stream
-    const stream = this.tenants.get(tenant)?.get(name)
-    if (stream !== undefined) this.found = { tenant, name, stream }
-    return stream
+    const { last } = this
+    if (last.name !== name || last.tenant !== tenant) {
+      last.tenant = tenant
+      last.name = name
+      last.stream = this.tenants.get(tenant)?.get(name)
+    }
+    return last.stream
   }
 
-  private streamOf(tenant: TenantId, name: string): Stream {
-    const known = this.find(tenant, name)
-    if (known !== undefined) return known
-    const stream: Stream = { version: 0, tombstoned: false, events: [] }
+  private begin(tenant: TenantId, name: string, stream: Stream): void {
     const streams = this.tenants.get(tenant)
     if (streams === undefined) this.tenants.set(tenant, new Map([[name, stream]]))
     else streams.set(name, stream)
-    this.found = { tenant, name, stream }
-    return stream
+    this.last.tenant = undefined
   }
 
   private pending(transaction: Transaction): Pending | undefined
@@ -147,7 +149,7 @@ export const makeMemory = (journal: Journal): Driver => {
     const receipts: Array<AppendReceipt> = []
     for (const { events, stream } of appends) {
       let { version } = log.state(transaction, tenant, stream)
-      let position = log.last(transaction)
+      let position = log.end(transaction)
       const kept = events.map((event): Kept => {
         const { data, id, metadata, schemaVersion, tags, type } = event
         version++
@@ -165,10 +167,9 @@ export const makeMemory = (journal: Journal): Driver => {
 
   return {
     append: (tenant, appends) =>
-      Effect.withFiber((fiber) => {
-        const now = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
-        return journal.write((transaction) => writeAll(transaction, tenant, appends, now))
-      }),
+      journal.write((transaction, fiber) =>
+        writeAll(transaction, tenant, appends, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe())
+      ),
     readStream: (tenant, stream, options) =>
       journal.read((transaction) =>
         log.state(transaction, tenant, stream).tombstoned

@@ -80,9 +80,12 @@ export const refusal = (
 
 /** Why these appends cannot be one, if a stream stands in them twice. */
 export const repeated = (all: ReadonlyArray<Append>): InvalidInput | undefined => {
-  const streams = all.map(({ stream }) => stream)
-  const stream = streams.find((name, index) => streams.indexOf(name) < index)
-  return stream === undefined ? undefined : new InvalidInput({ stream, issues: [repetition] })
+  const seen = new Set<string>()
+  for (const { stream } of all) {
+    if (seen.has(stream)) return new InvalidInput({ stream, issues: [repetition] })
+    seen.add(stream)
+  }
+  return undefined
 }
 
 const repetition: FieldIssue.FieldIssue = { path: "stream", message: "must stand only once in one append" }
@@ -96,11 +99,10 @@ export const appends = (
   const ids = fiber.getRef(IdGenerator.IdGenerator)
   const common = metadataIssues(metadata)
   const prepared: Array<PreparedAppend> = []
-  const seen = new Set<string>()
+  const twice = all.length === 1 ? undefined : repeated(all)
+  if (twice !== undefined) return Result.fail(twice)
   for (const { events, expected, stream } of all) {
     const issues: Array<FieldIssue.FieldIssue> = [...targetIssues(tenant, stream, expected), ...common]
-    if (seen.has(stream)) issues.push(repetition)
-    seen.add(stream)
     const ready: Array<PreparedEvent> = []
     for (let index = 0; index < events.length; index++) {
       const event = events[index]

@@ -21,6 +21,9 @@ import * as PgliteClient from "../../../src/adapters/pglite/PgliteClient.ts"
 import * as PgliteDatabase from "../../../src/adapters/pglite/PgliteDatabase.ts"
 import type { PgliteError } from "../../../src/adapters/pglite/PgliteError.ts"
 
+// Databases are made here from nothing, and a busy machine takes its time.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
+
 const home = fs.mkdtempSync(path.join(os.tmpdir(), "effect-cqrs-pglite-"))
 // Where the seed goes when it may not go to the cache folder.
 vi.stubEnv("TMPDIR", home)
@@ -50,7 +53,7 @@ const start = (fixture: string, ...args: ReadonlyArray<string>): ChildProcess =>
     env: { ...process.env, XDG_CACHE_HOME: cacheHome },
     stdio: ["pipe", "pipe", "inherit"],
     // A fixture that hangs does not outlive the test.
-    timeout: 20_000,
+    timeout: 60_000,
     killSignal: "SIGKILL"
   })
 
@@ -586,46 +589,36 @@ describe("a seed", () => {
     }).pipe(withCache(cache))
   })
 
-  it.live(
-    "that is broken is replaced",
-    () => {
-      const cache = newFolder()
-      return Effect.gen(function* () {
-        const first = yield* identity()
-        const seed = seedIn(cache)
-        const sound = fs.readFileSync(seed)
-        const flipped = Buffer.from(sound)
-        flipped[1_000_000] = 255 - (flipped[1_000_000] ?? 0)
-        const notADatabase = zlib.zstdCompressSync(Buffer.alloc(10_240))
-        for (const broken of [
-          flipped,
-          sound.subarray(0, 2_000_000),
-          Buffer.from("garbage"),
-          Buffer.of(),
-          notADatabase
-        ]) {
-          fs.writeFileSync(seed, broken)
-          expect(yield* identity({ dataDir: newFolder() })).not.toBe(first)
-          expect(fs.statSync(seedIn(cache)).size).toBeGreaterThan(3_000_000)
-        }
-      }).pipe(withCache(cache))
-    },
-    60_000
-  )
-
-  it.live("with one bit flipped is noticed", () => {
+  it.live("that makes no database is replaced", () => {
     const cache = newFolder()
     return Effect.gen(function* () {
-      // Chance does not compress, so that nothing but a checksum can tell.
+      const first = yield* identity()
+      const seed = seedIn(cache)
+      const half = zlib.zstdDecompressSync(fs.readFileSync(seed)).subarray(0, 20_000_000)
+      fs.writeFileSync(seed, zlib.zstdCompressSync(half))
+      const second = yield* identity({ dataDir: newFolder() })
+      expect(second).not.toBe(first)
+      expect(yield* identity()).toBe(second)
+    }).pipe(withCache(cache))
+  })
+
+  it.live("that is broken is noticed", () => {
+    const cache = newFolder()
+    return Effect.gen(function* () {
+      // Chance does not compress, so that nothing but a checksum can tell when a bit has changed.
       const tarball = Buffer.from(Array.from({ length: 100_000 }, () => Math.random() * 256))
       tarball.write("ustar", 257)
       yield* seeds.write("0.0.0", tarball)
       expect(Buffer.from((yield* seeds.read("0.0.0")) ?? []).equals(tarball)).toBe(true)
       const seed = seedIn(cache)
-      const bytes = fs.readFileSync(seed)
-      bytes[50_000] = (bytes[50_000] ?? 0) ^ 1
-      fs.writeFileSync(seed, bytes)
-      expect(yield* seeds.read("0.0.0")).toBe(undefined)
+      const sound = fs.readFileSync(seed)
+      const flipped = Buffer.from(sound)
+      flipped[50_000] = (flipped[50_000] ?? 0) ^ 1
+      const zeros = zlib.zstdCompressSync(Buffer.alloc(10_240))
+      for (const broken of [flipped, sound.subarray(0, 50_000), Buffer.of(), Buffer.from("garbage"), zeros]) {
+        fs.writeFileSync(seed, broken)
+        expect(yield* seeds.read("0.0.0")).toBe(undefined)
+      }
     }).pipe(withCache(cache))
   })
 

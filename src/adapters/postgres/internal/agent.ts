@@ -53,6 +53,7 @@ export class Agent {
   private readonly nudged = Latch.makeUnsafe(false)
   private wanted = 0
   private epoch = ""
+  private processes: ReadonlyMap<string, string> = new Map()
   /** The last position drawn when the agent last looked; -1 before it has. */
   private seen = -1
   private leaseAt = 0
@@ -149,13 +150,21 @@ export class Agent {
   }
 
   private judge(last: number, holders: ReadonlyArray<unknown>): number {
+    // A transaction keeps its name when it is prepared, and loses its process.
+    const seen = holders.map((holder) => String(holder).split(" "))
+    this.processes = new Map(seen.map(([transaction = "", process = ""]) => [transaction, process]))
     const { open, position } = Fence.observe(this.fences, {
       last,
-      holders: new Set(holders.map(String)),
+      holders: new Set(this.processes.keys()),
       now: this.lookedAt
     })
     this.fences = open
     return position
+  }
+
+  /** Who holds the mark back: each transaction's name in `pg_locks` and its server process, or `prepared`. */
+  get blockers(): ReadonlyArray<string> {
+    return (this.fences[0]?.members ?? []).map((member) => `${member} ${this.processes.get(member) ?? ""}`)
   }
 
   private adapt(last: number): void {
@@ -191,10 +200,9 @@ export class Agent {
       // Somebody else has taken the lease.
       this.leads = false
       this.leaseAt = 0
-    } else if (this.mark < position) {
-      // The server is another one, or its sequence went back.
-      this.forget()
     }
+    // Refused: by the new term, by another server, or by a sequence that went back. What was settled is to be found again.
+    if (this.mark < position) this.forget()
     this.options.notifier.publish(this.mark)
   }
 
@@ -216,9 +224,10 @@ export class Agent {
     const now = session.now()
     const untilLease = Math.max(this.leaseAt - now, 0)
     if (!this.leads) {
-      return this.isNeeded()
-        ? Effect.sleep(Math.min(Math.max(this.pause, grace), untilLease))
-        : Effect.flatMap(this.woken(untilLease), (woken) => (woken ? Effect.sleep(grace) : Effect.void))
+      if (this.isNeeded()) return Effect.sleep(Math.min(Math.max(this.pause, grace), untilLease))
+      // Who does not look does not wait for anything either.
+      this.forget()
+      return Effect.flatMap(this.woken(untilLease), (woken) => (woken ? Effect.sleep(grace) : Effect.void))
     }
     // A nudge makes it look at once, but only so often.
     const first = Math.max(this.lookedAt + this.spacing - now, 0)
@@ -242,7 +251,7 @@ export class Agent {
     this.complaint = waited * 2
     return Effect.logWarning(
       `Nothing written since ${Math.round(waited / 1000)} s can be read: open transactions that write events hold the log back`
-    ).pipe(Effect.annotateLogs("transactions", oldest.members.join(", ")))
+    ).pipe(Effect.annotateLogs("transactions", this.blockers.join(", ")))
   }
 
   private lost(cause: Cause.Cause<SqlError>): Effect.Effect<void> {

@@ -15,16 +15,19 @@ export type Query = (
 ) => Effect.Effect<ReadonlyArray<PgConnection.Row>, SqlError>
 
 /**
- * A connection of one's own, whatever the pool is busy with. It reads with the driver's own types, whichever the program
- * has registered.
+ * A connection of one's own, whatever the pool is busy with; `applicationName` tells it from others in `pg_stat_activity`.
+ * It reads with the driver's own types, whichever the program has registered.
  */
-export const connect = (client: PgClient.PgClient): Effect.Effect<PgConnection.PgConnection, SqlError, Scope.Scope> =>
-  PgConnection.make({ ...client.config, types: undefined, multiplex: false })
+export const connect = (
+  client: PgClient.PgClient,
+  applicationName: string
+): Effect.Effect<PgConnection.PgConnection, SqlError, Scope.Scope> =>
+  PgConnection.make({ ...client.config, applicationName, types: undefined, multiplex: false })
 
 /** Statements over a connection of one's own; one that is not answered in time counts as lost. */
-export const own = (client: PgClient.PgClient): Effect.Effect<Query, SqlError, Scope.Scope> =>
+export const own = (client: PgClient.PgClient, applicationName: string): Effect.Effect<Query, SqlError, Scope.Scope> =>
   Effect.map(
-    connect(client),
+    connect(client, applicationName),
     (connection): Query =>
       (text, params) =>
         Effect.timeoutOrElse(
