@@ -12,10 +12,12 @@ const tsc = path.join(tree.root, "node_modules/typescript/bin/tsc")
 const built = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { cwd: tree.root, stdio: "inherit" })
 if (built.status !== 0) process.exit(1)
 
-const missing = Object.values(tree.packageJson().exports)
+const { bin, exports } = tree.packageJson()
+const missing = Object.values(exports)
   .flatMap((target) => (typeof target === "string" ? [target] : [target.types, target.default]))
+  .concat(Object.values(bin))
   .filter((target) => !fs.existsSync(path.join(tree.root, target)))
 if (missing.length > 0) {
-  console.error(["package.json exports what the build did not make:", ...missing].join("\n  "))
+  console.error(["package.json names what the build did not make:", ...missing].join("\n  "))
   process.exit(1)
 }

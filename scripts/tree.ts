@@ -75,6 +75,7 @@ export const exportsOf = (files: ReadonlyArray<string>): Record<string, Target> 
 export interface PackageJson {
   readonly name: string
   readonly exports: Record<string, Target>
+  readonly bin: Record<string, string>
   readonly files: ReadonlyArray<string>
   readonly peerDependencies: Record<string, string>
 }

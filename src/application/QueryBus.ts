@@ -62,7 +62,7 @@ export type Dispatch<C extends Query.Any> = Effect.Effect<
  *
  * **Details**
  *
- * The layer requires what the handlers require, without what comes with each call (`TenantContext`). A handler sees the
+ * The layer requires what the handlers require, without what comes with each call (`TenantContext`) and without each other. A handler sees the
  * caller's services before those its layer was built with. Two handlers for one query fail the build with
  * `DuplicateHandler`, which names both; to replace one on purpose, use {@link override}.
  *
@@ -86,7 +86,11 @@ export type Dispatch<C extends Query.Any> = Effect.Effect<
  */
 export function handlers<const Groups extends ReadonlyArray<Handlers<AnyEntry>>>(
   ...groups: Groups & Checked<"query", Groups>
-): Layer.Layer<HandlerOf<Tags<Groups>> | HandlerRegistry, DuplicateHandler, Requires<Groups>>
+): Layer.Layer<
+  HandlerOf<Tags<Groups>> | HandlerRegistry,
+  DuplicateHandler,
+  Exclude<Requires<Groups>, HandlerOf<Tags<Groups>>>
+>
 export function handlers(...groups: ReadonlyArray<Handlers<AnyEntry>>): unknown {
   return Bus.layer("query", groups, false)
 }
@@ -103,7 +107,11 @@ export function handlers(...groups: ReadonlyArray<Handlers<AnyEntry>>): unknown 
  */
 export function override<const Groups extends ReadonlyArray<Handlers<AnyEntry>>>(
   ...groups: Groups & Checked<"query", Groups>
-): Layer.Layer<HandlerOf<Tags<Groups>> | HandlerRegistry, DuplicateHandler, Requires<Groups>>
+): Layer.Layer<
+  HandlerOf<Tags<Groups>> | HandlerRegistry,
+  DuplicateHandler,
+  Exclude<Requires<Groups>, HandlerOf<Tags<Groups>>>
+>
 export function override(...groups: ReadonlyArray<Handlers<AnyEntry>>): unknown {
   return Bus.layer("query", groups, true)
 }

@@ -210,8 +210,8 @@ export const layerMemory: Layer.Layer<EventBus | EventBusHistory> = layerMemoryW
 
 interface Subscriber {
   readonly tenant: TenantId | undefined
-  readonly accepts: (event: Event.Any) => boolean
-  readonly queue: Queue.Queue<Published>
+  /** Takes what its selector accepts, and says whether it did. */
+  readonly offer: (published: Published) => boolean
   /** Whether `idle` waits for it: a stream's reader may never come. */
   readonly counted: boolean
 }
@@ -231,7 +231,7 @@ const makeMemory = (
     for (const subscriber of subscribers) {
       for (const one of published) {
         if (subscriber.tenant !== undefined && subscriber.tenant !== one.tenant) continue
-        if (subscriber.accepts(one.event) && Queue.offerUnsafe(subscriber.queue, one) && subscriber.counted) unhandled++
+        if (subscriber.offer(one) && subscriber.counted) unhandled++
       }
     }
   }
@@ -245,28 +245,33 @@ const makeMemory = (
     for (const wake of woken) wake()
   }
 
-  const listen = (accepts: Subscriber["accepts"], tenant: TenantId | undefined, counted: boolean) =>
-    Effect.acquireRelease(
-      Effect.map(Queue.unbounded<Published>(), (queue) => {
-        const subscriber = { tenant, accepts, queue, counted }
-        subscribers.add(subscriber)
-        return subscriber
-      }),
-      (subscriber) =>
-        Effect.suspend(() => {
-          subscribers.delete(subscriber)
-          if (counted) handled(Queue.sizeUnsafe(subscriber.queue))
-          return Queue.shutdown(subscriber.queue)
-        })
+  const listen = <E extends Event.Any>(selector: Selector<E>, tenant: TenantId | undefined, counted: boolean) =>
+    Effect.map(
+      Effect.acquireRelease(
+        Effect.map(Queue.unbounded<Published<E>>(), (queue) => {
+          const accepts = accepted(selector)
+          const offer = (published: Published) => accepts(published) && Queue.offerUnsafe(queue, published)
+          const subscriber: Subscriber = { tenant, offer, counted }
+          subscribers.add(subscriber)
+          return { queue, subscriber }
+        }),
+        ({ queue, subscriber }) =>
+          Effect.suspend(() => {
+            subscribers.delete(subscriber)
+            if (counted) handled(Queue.sizeUnsafe(queue))
+            return Queue.shutdown(queue)
+          })
+      ),
+      ({ queue }) => queue
     )
 
   const subscribe = <E extends Event.Any, Error, R>(
     selector: Selector<E>,
     handler: Handler<E, Error, R>,
     tenant: TenantId | undefined
-  ): Effect.Effect<void, never, Exclude<R, TenantContext> | Scope.Scope> =>
+  ): Effect.Effect<void, never, R | Scope.Scope> =>
     Effect.gen(function* () {
-      const { queue } = yield* listen(selector.accepts, tenant, true)
+      const queue = yield* listen(selector, tenant, true)
       yield* Queue.takeAll(queue).pipe(
         Effect.flatMap((all) =>
           Effect.ensuring(
@@ -286,21 +291,29 @@ const makeMemory = (
           const tenant = Context.getUnsafe(fiber.context, TenantContext).id
           const metadata = MessageContext.unsafeMetadata(fiber)
           const ids = fiber.getRef(IdGenerator.IdGenerator)
-          const published = events.map((event) => ({ id: ids.unsafeNext(fiber), tenant, event, metadata }))
+          const published = events.map((event) => ({
+            id: ids.unsafeNext(fiber, metadata.occurredAt),
+            tenant,
+            event,
+            metadata
+          }))
           if (journal.current(fiber) !== undefined) return journal.afterCommit(Effect.sync(() => deliver(published)))
           deliver(published)
           return Effect.void
         }),
       subscribe: (selector, handler) =>
-        Effect.flatMap(TenantContext, (tenant) => subscribe(selector, handler, tenant.id)),
-      subscribeAll: (selector, handler) => subscribe(selector, handler, undefined),
+        Effect.flatMap(TenantContext, (tenant) =>
+          Effect.provideService(subscribe(selector, handler, tenant.id), TenantContext, tenant)
+        ),
+      subscribeAll: <E extends Event.Any, Error, R>(selector: Selector<E>, handler: Handler<E, Error, R>) =>
+        subscribe(
+          selector,
+          (published) => Effect.provideService(handler(published), TenantContext, { id: published.tenant }),
+          undefined
+        ),
       stream: <E extends Event.Any>(selector: Selector<E>) =>
         Stream.unwrap(
-          Effect.flatMap(TenantContext, (tenant) =>
-            Effect.map(listen(selector.accepts, tenant.id, false), ({ queue }) =>
-              Stream.filter(Stream.fromQueue(queue), accepted(selector))
-            )
-          )
+          Effect.flatMap(TenantContext, (tenant) => Effect.map(listen(selector, tenant.id, false), Stream.fromQueue))
         )
     },
     history: {
@@ -323,18 +336,14 @@ const accepted =
 const handle = <E extends Event.Any, Error, R>(
   selector: Selector<E>,
   handler: Handler<E, Error, R>,
-  published: Published
-): Effect.Effect<void, never, Exclude<R, TenantContext>> => {
-  if (!accepted(selector)(published)) return Effect.void
-  return Effect.suspend(() => handler(published)).pipe(
+  published: Published<E>
+): Effect.Effect<unknown, never, R> =>
+  Effect.suspend(() => handler(published)).pipe(
     // The end of the subscription itself is not caught here: only what the handler ran into.
     Effect.catchCause((cause) =>
       Effect.logError("A subscriber failed", cause).pipe(
         Effect.annotateLogs({ event: published.event._tag, id: published.id, handler: selector.name })
       )
     ),
-    Effect.ignore,
-    Effect.provideService(TenantContext, { id: published.tenant }),
     Effect.provideService(MessageContext.MessageContext, MessageContext.ofEvent(published.id, published.metadata))
   )
-}

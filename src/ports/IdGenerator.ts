@@ -22,8 +22,8 @@ import * as Random from "effect/Random"
  * @since 0.1.0
  */
 export interface IdGenerator {
-  /** An id made with what this fiber has as its clock and its source of randomness. */
-  readonly unsafeNext: (fiber: Fiber.Fiber<unknown, unknown>) => string
+  /** An id made with what this fiber has as its clock and its source of randomness; `now` spares it a look at the clock. */
+  readonly unsafeNext: (fiber: Fiber.Fiber<unknown, unknown>, now?: number) => string
 }
 
 /**
@@ -102,12 +102,12 @@ const sequences = new WeakMap<Random.Random, Sequence>()
 let lastRandom: Random.Random | undefined
 let lastSequence = new Sequence()
 
-const uuid7 = (fiber: Fiber.Fiber<unknown, unknown>): string => {
+const uuid7: IdGenerator["unsafeNext"] = (fiber, now) => {
   const random = fiber.getRef(Random.Random)
   if (random !== lastRandom) {
     lastRandom = random
     lastSequence = sequences.get(random) ?? new Sequence()
     sequences.set(random, lastSequence)
   }
-  return lastSequence.next(fiber.getRef(Clock.Clock).currentTimeMillisUnsafe(), random)
+  return lastSequence.next(now ?? fiber.getRef(Clock.Clock).currentTimeMillisUnsafe(), random)
 }

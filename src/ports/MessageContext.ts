@@ -7,7 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import * as Tracer from "effect/Tracer"
+import type * as Tracer from "effect/Tracer"
 import type { Mutable } from "effect/Types"
 import type { Actor } from "../domain/Actor.ts"
 import type { Metadata } from "../domain/Metadata.ts"
@@ -123,11 +123,12 @@ export const ofEvent = (id: string, metadata: Metadata): MessageContext => ({
  */
 export const unsafeMetadata = (fiber: Fiber.Fiber<unknown, unknown>): Metadata => {
   const context = fiber.getRef(MessageContext)
-  const span = Context.getOrUndefined(fiber.context, Tracer.ParentSpan)
+  const { span } = fiber.cache
   const { actor, attributes, correlationId, messageId } = context
+  const occurredAt = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
   const metadata: Mutable<Metadata> = {
-    correlationId: correlationId ?? messageId ?? fiber.getRef(IdGenerator.IdGenerator).unsafeNext(fiber),
-    occurredAt: fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
+    correlationId: correlationId ?? messageId ?? fiber.getRef(IdGenerator.IdGenerator).unsafeNext(fiber, occurredAt),
+    occurredAt
   }
   if (messageId !== undefined) metadata.causationId = messageId
   if (actor !== undefined) metadata.actor = actor

@@ -17,13 +17,21 @@ import * as Diff from "./internal/diff.ts"
  */
 export interface Given<State, E> {
   /** Decides on a command, in the state that the history leads to. */
-  readonly when: <Command, Error = never>(
+  readonly when: <Command, Decision extends Result.Result<ReadonlyArray<E>, unknown>>(
     command: Command,
-    decide: Decide<Command, NoInfer<State>, NoInfer<E>, Error>
-  ) => Outcome<State, E, Error>
+    decide: (command: Command, state: State) => Decision
+  ) => Outcome<State, E, ErrorOf<Decision>>
   /** Throws unless the history leads to this state. */
   readonly thenState: (state: State) => void
 }
+
+/**
+ * Why a decision may refuse: the union over all results that it may have.
+ *
+ * @category type extractors
+ * @since 0.1.0
+ */
+export type ErrorOf<Decision> = Decision extends Result.Result<unknown, infer Error> ? Error : never
 
 /**
  * A history of what has a decider of its own.
@@ -56,38 +64,30 @@ export interface Outcome<State, E, Error> {
 /**
  * Starts from a history of an aggregate, a fold or a decider. What it has not among its events does not compile.
  *
- * **Example** (A task that can be completed once)
+ * **Example** (A lamp that can be lit once)
  *
  * ```ts
  * import { Aggregate, Event } from "effect-cqrs"
  * import { DeciderSpec } from "effect-cqrs/testing"
  * import * as Result from "effect/Result"
  *
- * class TaskCreated extends Event.Class<TaskCreated>()("TaskCreated", {}) {}
- * class TaskCompleted extends Event.Class<TaskCompleted>()("TaskCompleted", {}) {}
+ * class Lit extends Event.Class<Lit>()("Lit", {}) {}
+ * class Out extends Event.Class<Out>()("Out", {}) {}
  *
- * type State = "none" | "open" | "done"
- * const initial: State = "none"
- * const Task = Aggregate.make("Task", { events: [TaskCreated, TaskCompleted], initial }).evolve({
- *   TaskCreated: () => "open",
- *   TaskCompleted: () => "done"
- * })
- * const complete = (_: "complete", state: State) =>
- *   state === "open" ? Result.succeed([new TaskCompleted()]) : Result.fail(`the task is ${state}`)
+ * const Lamp = Aggregate.make("Lamp", { events: [Lit, Out], initial: false }).evolve({ Lit: () => true, Out: () => false })
+ * const light = (_: "light", on: boolean) => (on ? Result.fail("it is on") : Result.succeed([new Lit()]))
  *
- * const created = DeciderSpec.given(Task, [new TaskCreated()])
- * created.when("complete", complete).thenEvents([new TaskCompleted()]).thenState("done")
- *
- * const completed = DeciderSpec.given(Task, [new TaskCreated(), new TaskCompleted()])
- * completed.when("complete", complete).thenFails("the task is done")
+ * const dark = DeciderSpec.given(Lamp, [new Lit(), new Out()])
+ * dark.when("light", light).thenEvents([new Lit()]).thenState(true)
+ * DeciderSpec.given(Lamp, [new Lit()]).when("light", light).thenFails("it is on")
  *
  * let message = ""
  * try {
- *   created.when("complete", complete).thenEvents([])
+ *   dark.when("light", light).thenEvents([])
  * } catch (error) {
  *   message = String(error)
  * }
- * message // => 'AssertionFailed: The events that followed "complete"\n  [0]: expected nothing, got TaskCompleted({"_tag":"TaskCompleted"})'
+ * message // => 'AssertionFailed: The events that followed "light"\n  [0]: expected nothing, got Lit({"_tag":"Lit"})'
  * ```
  *
  * @category constructors

@@ -282,11 +282,14 @@ const describe = (cause: Cause.Cause<unknown>): string => {
 const say = (error: unknown): string => {
   if (error instanceof Assert.AssertionFailed) return error.message
   if (!(error instanceof Error)) return `it failed with ${Diff.show(error)}`
-  return `it failed with ${error.name}: ${error.message}${because(error)}`
+  return `it failed with ${nameOf(error)}: ${error.message}${because(error)}`
 }
+
+// The name of a tagged error is its identifier; its tag is what code calls it.
+const nameOf = (error: Error): string => ("_tag" in error ? String(error._tag) : error.name)
 
 // The database's own words are in the cause of a reason, or of the error itself.
 const because = (error: Error): string => {
   const inner = "reason" in error && error.reason instanceof Error ? error.reason.cause : error.cause
-  return inner instanceof Error ? `\n  because of ${inner.name}: ${inner.message}${because(inner)}` : ""
+  return inner instanceof Error ? `\n  because of ${nameOf(inner)}: ${inner.message}${because(inner)}` : ""
 }

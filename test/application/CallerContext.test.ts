@@ -13,6 +13,7 @@ import {
   Position,
   Query,
   QueryBus,
+  Receipt,
   StreamName,
   TenantContext
 } from "../../src/index.ts"
@@ -213,6 +214,24 @@ describe("what belongs to the boot alone", () => {
       expect(yield* trace.pipe(Effect.provide(spanned))).toBe(false)
       expect(yield* trace.pipe(Effect.provide(Handlers.pipe(Layer.withSpan("boot"))))).toBe(false)
       expect(yield* trace.pipe(Effect.provide(Handlers), Effect.withSpan("call"))).toBe(true)
+    })
+  )
+
+  it.effect("its receipt counts nothing of what calls write later", () =>
+    Effect.gen(function* () {
+      class Noted extends Event.Class<Noted>()("Noted", {}) {}
+      class Note extends Command.Class<Note>()("Note", { payload: {} }) {}
+      const Notes = CommandBus.handlers(
+        on(Note, () =>
+          Effect.flatMap(EventStore.EventStore, (store) =>
+            store.append({ stream: StreamName.make("Note", "1"), expected: "any", events: [new Noted()] })
+          )
+        )
+      ).pipe(Layer.provide(Memory.layer))
+      const appends: Array<Receipt.AppendReceipt> = []
+      const services = yield* Layer.build(Notes).pipe(Effect.provideService(Receipt.Collector, appends))
+      yield* CommandBus.execute(new Note()).pipe(TenantContext.provide("acme"), Effect.provide(services))
+      expect(appends).toEqual([])
     })
   )
 

@@ -213,6 +213,25 @@ describe("a subscription", () => {
       expect(Array.from(new Set(seen)).sort((one, other) => one - other)).toEqual(numbers(1, 40))
     })
   )
+
+  it.effect("goes on from where another run has come when that one was faster", () =>
+    Effect.gen(function* () {
+      const seen: Array<number> = []
+      const Overtaken = Subscription.make("overtaken", {
+        events: [Added],
+        handle: ({ event }) =>
+          Effect.gen(function* () {
+            seen.push(event.n)
+            // Another run has handled the first event meanwhile, and is gone.
+            const checkpoints = yield* CheckpointStore.CheckpointStore
+            if (seen.length === 2) yield* checkpoints.save("overtaken", Position.start, Position.make(1))
+          })
+      })
+      const program = Effect.andThen(append(...added(1, 3)), passed("overtaken", 3))
+      yield* program.pipe(during(Subscription.run(Overtaken)), Effect.provide(Live))
+      expect(seen).toEqual([1, 2, 3, 2, 3])
+    })
+  )
 })
 
 describe("a handler that fails", () => {
@@ -436,6 +455,28 @@ describe("Subscription.stream", () => {
         return yield* Fiber.join(reading)
       })
       expect(yield* program.pipe(Effect.provide(Live))).toEqual(numbers(1, 9))
+    })
+  )
+
+  it.effect("waits for what is new instead of asking again and again", () =>
+    Effect.gen(function* () {
+      let reads = 0
+      const Counting = Layer.effect(
+        EventStore.EventStore,
+        Effect.map(EventStore.EventStore, (store) => ({
+          ...store,
+          readAll: (options: Parameters<typeof store.readAll>[0]) =>
+            Effect.suspend(() => (reads++, store.readAll(options)))
+        }))
+      ).pipe(Layer.provideMerge(Live))
+      const program = Effect.gen(function* () {
+        const reading = yield* Effect.forkChild(Stream.runCollect(Stream.take(sums(), 1)))
+        for (let n = 0; n < 100; n++) yield* Effect.yieldNow
+        const idle = reads
+        yield* append(new Added({ n: 1 }))
+        return [yield* Fiber.join(reading), idle]
+      })
+      expect(yield* program.pipe(Effect.provide(Counting))).toEqual([[1], 1])
     })
   )
 

@@ -1,10 +1,20 @@
 import { describe, expect, inject, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Law from "../../src/testing/Law.ts"
+import type { Control } from "./controls.ts"
 import { wrongEventStores } from "./wrongEventStores.ts"
+import { wrongCheckpointStores, wrongEventBuses, wrongReadModelStores, wrongUnitsOfWork } from "./wrongStores.ts"
 
-describe.each([["EventStore", wrongEventStores]] as const)("what is wrong with an %s is seen", (_, wrongs) => {
-  for (const { breaks, laws, layer, wrong } of wrongs) {
+const wrongs: ReadonlyArray<readonly [port: string, controls: ReadonlyArray<Control>]> = [
+  ["EventStore", wrongEventStores],
+  ["CheckpointStore", wrongCheckpointStores],
+  ["ReadModelStore", wrongReadModelStores],
+  ["UnitOfWork", wrongUnitsOfWork],
+  ["EventBus", wrongEventBuses]
+]
+
+describe.each(wrongs)("what is wrong with an %s is seen", (_, controls) => {
+  for (const { breaks, laws, layer, wrong } of controls) {
     it.live(wrong, () =>
       Effect.gen(function* () {
         for (const words of breaks) {

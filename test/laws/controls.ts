@@ -17,7 +17,7 @@ export interface Control {
 
 /** Declares wrong implementations of one port, each made from the right one. */
 export const controls =
-  <S>(laws: ReadonlyArray<Law.Law<Ports>>, over: (make: (right: S) => S) => Layer.Layer<Ports, never, Ports>) =>
+  <S>(laws: ReadonlyArray<Law.Law<Ports>>, over: (make: (right: S) => S) => Layer.Layer<never, never, Ports>) =>
   (wrong: string, breaks: ReadonlyArray<string>, make: (right: S) => S): Control => ({
     wrong,
     breaks,

@@ -71,7 +71,10 @@ const apply = (
     yield* sql`insert into es.migration (id, name) values (${id}, ${name})`.unprepared
     return true
   })
-  return transact(sql, Effect.mapError(work, failed), failed)
+  // Who has waited for the lock must see what was done meanwhile, whatever isolation is the database's default.
+  return transact(sql, Effect.mapError(work, failed), failed).pipe(
+    Effect.provideService(SqlClient.BeginTransaction, "begin isolation level read committed")
+  )
 }
 
 // `create schema if not exists` asks for the right to create one even where there is one.

@@ -48,7 +48,8 @@ export const channel = "es_high_water"
 
 /**
  * Hears of other processes by `LISTEN`, on a connection of its own, and looks at the mark every 250 ms to 1 s while somebody
- * waits: a lost connection costs latency and nothing else.
+ * waits: a lost connection costs latency and nothing else. A database with a single session has no other processes to hear
+ * of: there it is `layerLocal`.
  *
  * @category layers
  * @since 0.1.0
@@ -58,6 +59,7 @@ export const layer: Layer.Layer<MarkNotifier, never, PgClient.PgClient> = Layer.
   Effect.gen(function* () {
     const client = yield* PgClient.PgClient
     const marks = new Marks()
+    if (session.isSingle(client)) return marks.service
     yield* Effect.forkScoped(session.inBackground(poll(marks, client)))
     yield* Effect.forkScoped(session.inBackground(listen(marks, client)))
     return marks.service

@@ -89,31 +89,33 @@ export const layer = (
     Effect.gen(function* () {
       const registry = yield* HandlerRegistry.HandlerRegistry
       const outer = yield* BusMiddleware[kind]
-      const built = Context.merge(outer.context, withoutPerCall(yield* Effect.context<unknown>()))
+      // Handlers of one layer may send messages to each other: what they capture grows by each of them.
+      const captured = { context: Context.merge(outer.context, withoutPerCall(yield* Effect.context<unknown>())) }
       const descriptions = outer.middleware.map(({ name, policy }) => ({ name, policy }))
       let services: Context.Context<unknown> = Context.makeUnsafe(new Map())
       for (const registration of groups.flatMap((group) => group.registrations)) {
         yield* registry.add(registration, descriptions, overrides)
         const whole = outer.middleware.reduceRight(Middleware.wrapped, registration)
-        services = Context.add(services, keyOf(kind, registration.message.tag), runner(whole, built))
+        services = Context.add(services, keyOf(kind, registration.message.tag), runner(whole, captured))
       }
+      captured.context = Context.merge(captured.context, services)
       return services
     })
   ).pipe(Layer.provideMerge(HandlerRegistry.layer))
 
-const runner = (registration: Registration, built: Context.Context<unknown>): Run => {
+const runner = (registration: Registration, captured: { readonly context: Context.Context<unknown> }): Run => {
   const { message: self } = registration
   const settle = settler(self)
   // Most programs dispatch from one context again and again.
   let lastCaller: Context.Context<never> | undefined
   let lastParent = MessageContext.empty
-  let lastMerged = built
+  let lastMerged = captured.context
   return (message, fiber, messageId) => {
     const caller = fiber.context
     if (caller !== lastCaller) {
       lastCaller = caller
       lastParent = fiber.getRef(MessageContext.MessageContext)
-      lastMerged = Context.merge(built, caller)
+      lastMerged = Context.merge(captured.context, caller)
     }
     const child = MessageContext.child(lastParent, fiber, messageId)
     const context = Context.add(lastMerged, MessageContext.MessageContext, child)

@@ -106,7 +106,8 @@ export const appends = (
     const ready: Array<PreparedEvent> = []
     for (let index = 0; index < events.length; index++) {
       const event = events[index]
-      if (event !== undefined) prepareEvent(event, index, ids.unsafeNext(fiber), metadata, ready, issues)
+      if (event !== undefined)
+        prepareEvent(event, index, ids.unsafeNext(fiber, metadata.occurredAt), metadata, ready, issues)
     }
     if (issues.length > 0) return Result.fail(new InvalidInput({ stream, issues }))
     prepared.push({ stream, expected, events: ready })
@@ -127,24 +128,21 @@ const prepareEvent = (
     issues.push({ path: `events[${index}]`, message: "must be an instance of an event class" })
     return
   }
-  const typeIssue = nameIssue(`events[${index}]._tag`, writer.tag, maxTypeBytes)
-  if (typeIssue !== undefined) issues.push(typeIssue)
+  const found = (path: string, { message }: FieldIssue.FieldIssue) =>
+    issues.push({ path: path === "" ? `events[${index}]` : `events[${index}].${path}`, message })
+  const typeIssue = nameIssue("", writer.tag, maxTypeBytes)
+  if (typeIssue !== undefined) found("_tag", typeIssue)
   const encoded = writer.encode(event)
   if (Result.isFailure(encoded)) {
-    for (const issue of FieldIssue.fromIssue(encoded.failure)) {
-      issues.push({
-        path: issue.path === "" ? `events[${index}]` : `events[${index}].${issue.path}`,
-        message: issue.message
-      })
-    }
+    for (const issue of FieldIssue.fromIssue(encoded.failure)) found(issue.path, issue)
     return
   }
   const data = JSON.stringify(encoded.success)
-  issues.push(...jsonIssues(`events[${index}]`, encoded.success, data))
+  for (const issue of jsonIssues("", encoded.success, data)) found(issue.path, issue)
   const tags = writer.tags(event)
   for (let n = 0; n < tags.length; n++) {
-    const issue = nameIssue(`events[${index}].tags[${n}]`, tags[n] ?? "", maxTagBytes)
-    if (issue !== undefined) issues.push(issue)
+    const issue = nameIssue("", tags[n] ?? "", maxTagBytes)
+    if (issue !== undefined) found(`tags[${n}]`, issue)
   }
   ready.push({ id, type: writer.tag, schemaVersion: writer.version, data, tags, metadata })
 }

@@ -155,7 +155,7 @@ layer(memory, { excludeTestServices: true })("a database in memory", (it) => {
             const [row] = yield* sql<{ value: number }>`SELECT value FROM counter`
             yield* Effect.sleep(n % 3)
             yield* sql`UPDATE counter SET value = ${(row?.value ?? 0) + 1}`
-            if (n % 5 === 0) yield* Effect.fail("no")
+            if (n % 5 === 0) return yield* Effect.fail("no")
           })
         )
       const outside = Effect.asVoid(sql`SELECT pg_advisory_lock(1), pg_advisory_unlock(1)`)
@@ -468,7 +468,7 @@ describe("a data folder", () => {
       const winner = answers.findIndex((answer) => JSON.stringify(answer) === `{"open":true}`)
       const refusal = { open: false, folder, pid: children[winner]?.pid }
       expect(answers).toEqual(children.map((_, index) => (index === winner ? { open: true } : refusal)))
-      yield* Effect.promise(() => Promise.all(children.map((child) => child.exitCode ?? end(child))))
+      yield* Effect.promise(() => Promise.all(children.map((child) => Promise.resolve(child.exitCode ?? end(child)))))
     }).pipe(Effect.scoped)
   )
 

@@ -22,7 +22,8 @@ const times = (count: number) => Array.from({ length: count }, (_, n) => n)
 const errorOf = <A, E>(fiber: Fiber.Fiber<A, E>) =>
   Effect.map(Fiber.await(fiber), (exit) => (Exit.isFailure(exit) ? Cause.findErrorOption(exit.cause) : undefined))
 
-const reasonOf = (error: EventStoreError) => ({ ...error.reason })
+/** The fields of the reason, without what an error has beside them. */
+const reasonOf = ({ reason }: EventStoreError): object => Object.fromEntries(Object.entries(reason))
 
 layer(freshStore, { excludeTestServices: true })("appending", (it) => {
   it.effect(

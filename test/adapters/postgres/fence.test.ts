@@ -77,7 +77,6 @@ const run = (
 
 const report = ({ seen, written }: Effect.Success<ReturnType<typeof run>>) => {
   expect(written.size).toBeGreaterThan(500)
-  console.log(written.size, JSON.stringify(seen.map(({ name, positions }) => [name, faults(positions, written)])))
   return Object.fromEntries(seen.map(({ name, positions }) => [name, faults(positions, written)]))
 }
 

@@ -1,7 +1,7 @@
 /**
  * What the tests of this adapter share: a store on a database of its own, and a second session to look and to disturb.
  */
-import * as PgClient from "@effect/sql-pg/PgClient"
+import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as PgConnection from "@effect/sql-pg/PgConnection"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

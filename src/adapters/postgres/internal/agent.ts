@@ -24,7 +24,7 @@ const takeOver = 1000
 const shortestPause = 2
 const longestPause = 250
 /** How far looks may lie apart while much is written: it is then cheaper to settle many events by each. */
-const longestSpacing = 10
+const longestSpacing = 5
 /** How long an agent that stands by leaves the leader to notice what was written here. */
 const grace = 10
 const betweenAnnouncements = 5
@@ -170,11 +170,10 @@ export class Agent {
   private adapt(last: number): void {
     const [oldest] = this.fences
     const drawn = this.seen < 0 ? 0 : last - this.seen
-    this.spacing =
-      oldest === undefined
-        ? clamp(drawn, shortestPause, longestSpacing)
-        : // Who has waited for long does not mind a tenth of that more.
-          clamp((this.lookedAt - oldest.since) / 10, shortestPause, longestPause)
+    const busy = clamp(drawn, shortestPause, longestSpacing)
+    // Who has waited for long does not mind a tenth of that more.
+    const patient = oldest === undefined ? 0 : Math.min((this.lookedAt - oldest.since) / 10, longestPause)
+    this.spacing = Math.max(busy, patient)
     this.pause =
       oldest !== undefined || last !== this.seen ? this.spacing : Math.min(Math.max(this.pause, 1) * 2, longestPause)
     this.seen = last

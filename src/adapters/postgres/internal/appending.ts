@@ -89,26 +89,23 @@ const encodeExpected = (expected: ExpectedVersion): bigint => {
 
 /** The events column by column, as arrays of one length. */
 const columnsOf = (events: ReadonlyArray<PreparedEvent>): ReadonlyArray<ReadonlyArray<unknown>> => {
-  const length = events.length
-  const ids = new Array<string>(length)
-  const types = new Array<string>(length)
-  const versions = new Array<number>(length)
-  const data = new Array<string>(length)
-  const metadata = new Array<string>(length)
-  const tags = new Array<string>(length)
+  const ids: Array<string> = []
+  const types: Array<string> = []
+  const versions: Array<number> = []
+  const data: Array<string> = []
+  const metadata: Array<string> = []
+  const tags: Array<string> = []
   let last: Metadata | undefined
   let text = ""
-  for (let index = 0; index < length; index++) {
-    const event = events[index]
-    if (event === undefined) continue
-    ids[index] = event.id
-    types[index] = event.type
-    versions[index] = event.schemaVersion
-    data[index] = event.data
+  for (const event of events) {
+    ids.push(event.id)
+    types.push(event.type)
+    versions.push(event.schemaVersion)
+    data.push(event.data)
     // The events of one append share their metadata.
     if (event.metadata !== last) text = JSON.stringify((last = event.metadata))
-    metadata[index] = text
-    tags[index] = event.tags.length === 0 ? "{}" : arrayLiteral(event.tags)
+    metadata.push(text)
+    tags.push(event.tags.length === 0 ? "{}" : arrayLiteral(event.tags))
   }
   return [ids, types, versions, data, metadata, tags]
 }

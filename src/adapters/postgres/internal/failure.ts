@@ -9,7 +9,7 @@ import * as StorageFailure from "../../../ports/StorageFailure.ts"
 const passing = /^(53|57P0[1-4]|25006)/
 
 /** Whether the same call may succeed later. */
-export const isRetryable = (error: SqlError): boolean => {
+const isRetryable = (error: SqlError): boolean => {
   if (error.isRetryable) return true
   const cause = error.reason.cause
   return Predicate.hasProperty(cause, "code") && passing.test(String(cause.code))

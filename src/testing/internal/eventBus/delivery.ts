@@ -120,29 +120,23 @@ const streams = law(
       const seen: Array<number> = []
       const fiber = yield* hall.bus.stream(EventBus.of(Announced)).pipe(
         Stream.tap(({ event }) => Effect.sync(() => seen.push(event.n))),
-        Stream.takeUntil(({ event }) => event.n === 5),
+        Stream.takeUntil(({ event }) => event.n === 10),
         Stream.runCollect,
         Effect.forkChild
       )
       // A stream listens once it runs.
-      yield* Effect.forkScoped(
-        Effect.forever(Effect.andThen(hall.publish(...hall.announced(0)), Effect.sleep("2 millis")))
-      ).pipe((probing) =>
-        Effect.flatMap(probing, (probe) =>
-          Effect.andThen(
-            until(() => seen.length > 0),
-            Fiber.interrupt(probe)
-          )
-        )
-      )
+      const probing = Effect.forever(Effect.andThen(hall.publish(...hall.announced(0)), Effect.sleep("2 millis")))
+      const probe = yield* Effect.forkChild(probing)
+      yield* until(() => seen.length > 0)
+      yield* Fiber.interrupt(probe)
       for (const n of count(5)) {
         yield* asOther(hall.publish(...hall.announced(n * 100)))
-        yield* hall.publish(new Revoked({ run: hall.run, n: n * 1000 }), ...hall.announced(n))
+        yield* hall.publish(new Revoked({ run: hall.run, n: n * 1000 }), ...hall.announced(2 * n - 1, 2 * n))
       }
       const published = (yield* Fiber.join(fiber)).filter(({ event }) => event.n > 0)
       Assert.equal(
         published.map(({ event, tenant }) => ({ event, tenant })),
-        hall.announced(...count(5)).map((event) => ({ event, tenant: hall.tenant }))
+        hall.announced(...count(10)).map((event) => ({ event, tenant: hall.tenant }))
       )
     })
 )

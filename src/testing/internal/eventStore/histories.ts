@@ -8,7 +8,13 @@ import * as Schema from "effect/Schema"
 import type { StreamName } from "../../../domain/StreamName.ts"
 import type * as EventStore from "../../../ports/EventStore.ts"
 import type { Append } from "../../../ports/EventStoreDriver.ts"
-import { type EventStoreError, type ExpectedVersion, matches } from "../../../ports/EventStoreError.ts"
+import {
+  type EventStoreError,
+  type ExpectedVersion,
+  matches,
+  StreamTombstoned,
+  VersionConflict
+} from "../../../ports/EventStoreError.ts"
 import * as TenantContext from "../../../ports/TenantContext.ts"
 import * as Assert from "../../Assert.ts"
 import * as Law from "../../Law.ts"
@@ -40,7 +46,7 @@ interface Model {
 /** What the model says to a write. */
 type Answer =
   | { readonly written: ReadonlyArray<number> }
-  | { readonly refused: ReadonlyArray<Readonly<Record<string, unknown>>> }
+  | { readonly refused: ReadonlyArray<StreamTombstoned | VersionConflict> }
 
 class Run {
   readonly world: World
@@ -84,11 +90,11 @@ class Run {
   }
 
   /** What is wrong with a write, by the model. */
-  refusal(stream: StreamName, expected: ExpectedVersion): ReadonlyArray<Readonly<Record<string, unknown>>> {
+  refusal(stream: StreamName, expected: ExpectedVersion): ReadonlyArray<StreamTombstoned | VersionConflict> {
     const { events, tombstoned } = this.model(stream)
-    if (tombstoned) return [{ _tag: "StreamTombstoned", stream }]
+    if (tombstoned) return [new StreamTombstoned({ stream })]
     if (matches(expected, events.length)) return []
-    return [{ _tag: "VersionConflict", stream, expected, actual: events.length }]
+    return [new VersionConflict({ stream, expected, actual: events.length })]
   }
 }
 
@@ -113,7 +119,12 @@ const step = (run: Run, one: Step) =>
     }
     const appends = run.appends(one)
     const refused = appends.flatMap(({ expected, stream }) => run.refusal(stream, expected))
-    const result = yield* Effect.result(store.appendAll(appends))
+    const [first] = appends
+    const writing =
+      one.kind === "append" && first !== undefined
+        ? Effect.map(store.append(first), (receipt) => [receipt])
+        : store.appendAll(appends)
+    const result = yield* Effect.result(writing)
     if (refused.length === 0) {
       for (const { events, stream } of appends) {
         const model = run.model(stream)
@@ -131,10 +142,10 @@ const step = (run: Run, one: Step) =>
 
 const compare = (result: Result.Result<ReadonlyArray<number>, EventStoreError>, answer: Answer): void => {
   if (Result.isSuccess(result)) return Assert.equal({ written: result.success }, answer)
-  const reason = { ...result.failure.reason }
+  const { reason } = result.failure
   // Which of several refusals is told is up to the store.
   if ("refused" in answer && answer.refused.length > 1) {
-    const told = answer.refused.find((one) => one["stream"] === ("stream" in reason ? reason.stream : undefined))
+    const told = answer.refused.find((one) => one.stream === ("stream" in reason ? reason.stream : undefined))
     return Assert.equal({ refused: [reason] }, { refused: [told] })
   }
   Assert.equal({ refused: [reason] }, answer)

@@ -9,7 +9,12 @@ import * as Position from "../../../domain/Position.ts"
 import type { Stored } from "../../../domain/RecordedEvent.ts"
 import type { StreamName } from "../../../domain/StreamName.ts"
 import type * as EventStore from "../../../ports/EventStore.ts"
-import type { EventStoreError } from "../../../ports/EventStoreError.ts"
+import {
+  type EventStoreError,
+  type ExpectedVersion,
+  StreamTombstoned,
+  VersionConflict
+} from "../../../ports/EventStoreError.ts"
 import * as Assert from "../../Assert.ts"
 import * as Diff from "../diff.ts"
 import type * as Law from "../../Law.ts"
@@ -30,9 +35,10 @@ const winners = <A>(
     return []
   })
 
-const conflict = (reason: EventStoreError["reason"], of: Readonly<Record<string, unknown>>) => {
-  Assert.equal({ ...reason }, { _tag: "VersionConflict", ...of }, "the reason of a loser")
-}
+const conflict = (
+  reason: EventStoreError["reason"],
+  of: { readonly stream: string; readonly expected: ExpectedVersion; readonly actual: number }
+) => Assert.equal(reason, new VersionConflict(of), "the reason of a loser")
 
 const oneWins = law(
   "exactly one of many racing appends at one version wins, and all others get VersionConflict with the actual version",
@@ -136,7 +142,7 @@ const ended = law(
         let position_ = position
         for (const { late, n, result } of attempts) {
           if (Result.isFailure(result)) {
-            Assert.equal({ ...result.failure.reason }, { _tag: "StreamTombstoned", stream })
+            Assert.equal(result.failure.reason, new StreamTombstoned({ stream }))
           } else {
             Assert.isTrue(!late, "an append that began after the tombstone succeeded")
             position_ = Position.max(position_, result.success.position)
@@ -163,7 +169,7 @@ const oneTombstone = law(
           count(racers).map((n) => Effect.result(world.store.tombstone(stream, n % 2 === 0 ? 1 : "any")))
         )
         const won = winners(results, (reason) => {
-          Assert.equal({ ...reason }, { _tag: "StreamTombstoned", stream })
+          Assert.equal(reason, new StreamTombstoned({ stream }))
         })
         Assert.equal(won.length, 1, `round ${round}: how many won`)
       }

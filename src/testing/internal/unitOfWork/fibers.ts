@@ -7,6 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Ref from "effect/Ref"
 import * as Result from "effect/Result"
 import * as Position from "../../../domain/Position.ts"
+import { VersionConflict } from "../../../ports/EventStoreError.ts"
 import * as Assert from "../../Assert.ts"
 import type * as Law from "../../Law.ts"
 import { count, noted } from "../samples.ts"
@@ -125,8 +126,8 @@ const oneWins = law(
           if (Result.isSuccess(result)) won.push(index + 1)
           else {
             Assert.equal(
-              { ...result.failure.reason },
-              { _tag: "VersionConflict", stream, expected: round - 1, actual: round },
+              result.failure.reason,
+              new VersionConflict({ stream, expected: round - 1, actual: round }),
               `round ${round}: the reason of a loser`
             )
           }

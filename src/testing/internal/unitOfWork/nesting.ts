@@ -48,7 +48,7 @@ const outer = endings.map(([how, ending]) =>
             yield* unit.transaction(place.write(2))
             yield* place.write(3)
             yield* unit.transaction(unit.transaction(place.write(4)))
-            yield* ending
+            return yield* ending
           })
         )
       )

@@ -1,0 +1,10 @@
+/**
+ * The commands of the `effect-cqrs` executable as values, for a program's own command line, and what its configuration
+ * file is written with.
+ *
+ * @since 0.1.0
+ */
+export * as CommandError from "./CommandError.ts"
+export * as Project from "./Project.ts"
+export { defineConfig } from "./Project.ts"
+export * as SchemaCommand from "./SchemaCommand.ts"
