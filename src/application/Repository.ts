@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import type { Aggregate } from "../domain/Aggregate.ts"
-import type { Decide } from "../domain/Decider.ts"
+import type { Decide, ErrorOf } from "../domain/Decider.ts"
 import type * as Decoding from "../domain/Decoding.ts"
 import type * as Event from "../domain/Event.ts"
 import * as Fold from "../domain/Fold.ts"
@@ -105,24 +105,35 @@ export const load = <Name extends string, State, E extends Event.Any, K extends 
  * @category executing
  * @since 0.1.0
  */
-export const execute = <
+export function execute<
   Name extends string,
   State,
   E extends Event.Any,
   K extends Decoding.Kind,
   Command,
-  Error = never
+  Decision extends Result.Result<ReadonlyArray<E>, unknown>
 >(
   aggregate: Aggregate<Name, State, E, K>,
   id: string,
   command: Command,
-  decide: Decide<Command, NoInfer<State>, NoInfer<E>, Error>,
+  decide: (command: Command, state: NoInfer<State>) => Decision,
+  options?: Options
+): Effect.Effect<
+  Committed<State, E>,
+  EventStoreError | ErrorOf<Decision>,
+  EventStore.EventStore | TenantContext | Decoding.Services<K>
+>
+export function execute<Name extends string, State, E extends Event.Any, K extends Decoding.Kind, Command, Error>(
+  aggregate: Aggregate<Name, State, E, K>,
+  id: string,
+  command: Command,
+  decide: Decide<Command, State, E, Error>,
   options?: Options
 ): Effect.Effect<
   Committed<State, E>,
   EventStoreError | Error,
   EventStore.EventStore | TenantContext | Decoding.Services<K>
-> => {
+> {
   const stream = aggregate.stream(id)
   const retries = options?.retries ?? 10
   type Services = TenantContext | Decoding.Services<K>

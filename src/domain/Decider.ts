@@ -32,6 +32,14 @@ export type Decide<in Command, in State, out Event, out Error = never> = (
 ) => Result.Result<ReadonlyArray<Event>, Error>
 
 /**
+ * How a decision can refuse: all errors of all its branches.
+ *
+ * @category type extractors
+ * @since 0.1.0
+ */
+export type ErrorOf<Decision> = Decision extends Result.Result<unknown, infer Error> ? Error : never
+
+/**
  * Builds a decider. `Event` is inferred from `evolve` alone, so that a decision may emit fewer kinds than the history holds.
  *
  * **Example** (A counter that stops at ten)

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Result from "effect/Result"
-import type { Decide, Decider } from "../domain/Decider.ts"
+import type { Decide, ErrorOf, Decider } from "../domain/Decider.ts"
 import * as Fold from "../domain/Fold.ts"
 import * as Assert from "./Assert.ts"
 import * as Diff from "./internal/diff.ts"
@@ -24,14 +24,6 @@ export interface Given<State, E> {
   /** Throws unless the history leads to this state. */
   readonly thenState: (state: State) => void
 }
-
-/**
- * Why a decision may refuse: the union over all results that it may have.
- *
- * @category type extractors
- * @since 0.1.0
- */
-export type ErrorOf<Decision> = Decision extends Result.Result<unknown, infer Error> ? Error : never
 
 /**
  * A history of what has a decider of its own.

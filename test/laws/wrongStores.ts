@@ -1,4 +1,5 @@
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -8,7 +9,9 @@ import * as TenantId from "../../src/domain/TenantId.ts"
 import * as CheckpointStore from "../../src/ports/CheckpointStore.ts"
 import * as EventBus from "../../src/ports/EventBus.ts"
 import * as MessageContext from "../../src/ports/MessageContext.ts"
+import * as Receipt from "../../src/ports/Receipt.ts"
 import { ReadModelStore } from "../../src/ports/ReadModelStore.ts"
+import * as SystemContext from "../../src/ports/SystemContext.ts"
 import * as TenantContext from "../../src/ports/TenantContext.ts"
 import { UnitOfWork } from "../../src/ports/UnitOfWork.ts"
 import * as CheckpointStoreLaws from "../../src/testing/CheckpointStoreLaws.ts"
@@ -244,6 +247,16 @@ export const wrongUnitsOfWork = [
       afterCommit: (hook) => Effect.sync(() => void hooks.push(hook))
     }
   }),
+  units("receipts of what was rolled back stay", ["receipts of what was rolled back"], (unit) => ({
+    ...unit,
+    transaction: (self) =>
+      Effect.flatMap(Receipt.Collector, (collector) => {
+        const noted: Array<Receipt.AppendReceipt> = []
+        return unit
+          .transaction(Effect.provideService(self, Receipt.Collector, noted))
+          .pipe(Effect.ensuring(Effect.sync(() => collector?.push(...noted))))
+      })
+  })),
   units("its errors are its own", ["fails with the same error", "dies with the same defect"], (unit) => ({
     ...unit,
     transaction: (self) =>
@@ -286,6 +299,14 @@ export const wrongEventBuses = [
   buses("events come in reverse", ["in the order of publishing"], (bus) => ({
     ...bus,
     publish: (events) => bus.publish(events.toReversed())
+  })),
+  buses("a tenant sees everybody's events", ["sees the tenant it runs for"], (bus) => ({
+    ...bus,
+    subscribe: (selector, handler) =>
+      Effect.updateContext(
+        bus.subscribeAll(selector, handler),
+        Context.add(SystemContext.SystemContext, { reason: "" })
+      )
   })),
   buses("events come twice", ["in the order of publishing"], (bus) => ({
     ...bus,

@@ -113,3 +113,17 @@ store.append({ stream: "Task-1", expected: "any", events: [] })
 store.append({ stream: StreamName.make("Task", "1"), expected: "latest", events: [] })
 // @ts-expect-error: Property '[TypeId]' is missing in type '{ _tag: string; }' but required in type 'Any'
 store.append({ stream: StreamName.make("Task", "1"), expected: "any", events: [{ _tag: "Opened" }] })
+
+// A decision may refuse in several ways and accept in several: all branches are inferred.
+class TooLate extends Schema.TaggedError<TooLate>()("TooLate", {}) {}
+class TooEarly extends Schema.TaggedError<TooEarly>()("TooEarly", {}) {}
+const branching = Repository.execute(Task, "1", { hour: 9 }, ({ hour }, status) =>
+  hour > 17
+    ? Result.fail(new TooLate())
+    : hour < 8
+      ? Result.fail(new TooEarly())
+      : status === "none"
+        ? Result.succeed([new Opened({ by: "ada" })])
+        : Result.succeed([new Closed()])
+)
+expectTypeOf<Effect.Error<typeof branching>>().toEqualTypeOf<EventStoreError.EventStoreError | TooLate | TooEarly>()

@@ -56,6 +56,7 @@ export class Agent {
   private processes: ReadonlyMap<string, string> = new Map()
   /** The last position drawn when the agent last looked; -1 before it has. */
   private seen = -1
+  private openedAt = Number.POSITIVE_INFINITY
   private leaseAt = 0
   private lookedAt = 0
   /** How long to wait before looking again, and how long at least, when nudged. */
@@ -84,10 +85,12 @@ export class Agent {
 
   private get session(): Effect.Effect<never, SqlError, Scope.Scope> {
     return Effect.flatMap(this.options.open, (query) => {
+      this.openedAt = session.now()
       this.leads = false
       this.leaseAt = 0
-      // What was seen over another session says nothing over this one, which may be on another server.
       this.forget()
+      this.wanted = 0
+      this.epoch = ""
       return Effect.andThen(
         Effect.addFinalizer(() => this.resign(query)),
         Effect.forever(this.cycle(query))
@@ -127,6 +130,8 @@ export class Agent {
     const params = [String(this.term), this.epoch, String(this.seen), this.fences.length > 0, announces]
     return Effect.flatMap(one(query, lookText, params), (row) => {
       if (row["epoch"] !== this.epoch) {
+        // What was seen of another server, and wanted of it, says nothing over this one.
+        if (this.epoch !== "") this.wanted = 0
         this.forget()
         this.epoch = String(row["epoch"])
       }
@@ -134,12 +139,15 @@ export class Agent {
       const holders = row["holders"]
       const settled = Array.isArray(holders) ? this.judge(last, holders) : 0
       this.adapt(last)
-      // Where nobody was found, the mark has been moved already.
-      if (row["term"] !== null) this.moved(row, settled, announces)
+      if (row["term"] !== null) {
+        // Where nobody was found, the mark was moved by the look itself.
+        this.moved(row, settled, announces)
+        return this.complain()
+      }
       const position = Position.max(this.mark, Position.make(settled))
-      const owed = position > this.announced && this.mayAnnounce()
+      const owed = announces && position > this.announced
       return position > this.mark || owed
-        ? Effect.andThen(this.advance(query, position, owed), this.complain())
+        ? Effect.andThen(this.advance(query, position, announces), this.complain())
         : this.complain()
     })
   }
@@ -209,12 +217,10 @@ export class Agent {
     this.term = Number(row["term"])
     this.mark = Position.make(Number(row["mark"]))
     this.failure = undefined
-    this.retry = shortestRetry
   }
 
   private forget(): void {
     this.fences = []
-    this.epoch = ""
     this.seen = -1
     this.pause = shortestPause
   }
@@ -249,15 +255,17 @@ export class Agent {
     }
     this.complaint = waited * 2
     return Effect.logWarning(
-      `Nothing written since ${Math.round(waited / 1000)} s can be read: open transactions that write events hold the log back`
+      `The log is held back for ${Math.round(waited / 1000)} s by open transactions that have written events`
     ).pipe(Effect.annotateLogs("transactions", this.blockers.join(", ")))
   }
 
   private lost(cause: Cause.Cause<SqlError>): Effect.Effect<void> {
     this.failure = cause
     this.leads = false
-    const retry = this.retry
+    // One that has lasted was a good one.
+    const retry = session.now() - this.openedAt > longestRetry ? shortestRetry : this.retry
     this.retry = Math.min(retry * 2, longestRetry)
+    this.openedAt = Number.POSITIVE_INFINITY
     return Effect.logWarning("The high-water agent lost its session and tries again", cause).pipe(
       Effect.andThen(Random.next),
       Effect.flatMap((random) => Effect.sleep(retry * (0.5 + random / 2)))
