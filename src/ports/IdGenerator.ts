@@ -22,7 +22,7 @@ import * as Random from "effect/Random"
  * @since 0.1.0
  */
 export interface IdGenerator {
-  /** An id made with what this fiber has as its clock and its source of randomness; `now` spares it a look at the clock. */
+  /** A UUID made with what this fiber has as its clock and its source of randomness; `now` spares it a look at the clock. */
   readonly unsafeNext: (fiber: Fiber.Fiber<unknown, unknown>, now?: number) => string
 }
 

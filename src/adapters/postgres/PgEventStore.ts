@@ -17,7 +17,6 @@ import type { Driver, PreparedAppend, StreamState } from "../../ports/EventStore
 import {
   EventStoreError,
   type ExpectedVersion,
-  InvalidInput,
   matches,
   StreamTombstoned,
   VersionConflict
@@ -46,7 +45,6 @@ import * as PgNotifier from "./PgNotifier.ts"
  *
  * **Gotchas**
  *
- * - Event ids must be UUIDs.
  * - An append that is interrupted, or loses its connection, may have been written: an expected version tells.
  *
  * @category constructors
@@ -123,8 +121,6 @@ export const makeDriver: Effect.Effect<
 
   return {
     append: (tenant, appends) => {
-      const invalid = invalidId(appends)
-      if (invalid !== undefined) return Effect.fail(new EventStoreError({ reason: invalid }))
       const [first, second] = appends
       if (first === undefined) return Effect.succeed([])
       return second === undefined ? appendOne(tenant, first, 0) : appendMany(tenant, appends, 0)
@@ -217,18 +213,6 @@ const receiptOf = (append: PreparedAppend, { position, version }: appending.Outc
   version,
   position: Position.make(position ?? 0)
 })
-
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
-
-const invalidId = (appends: ReadonlyArray<PreparedAppend>): InvalidInput | undefined => {
-  for (const { events, stream } of appends) {
-    for (let index = 0; index < events.length; index++) {
-      if (uuid.test(events[index]?.id ?? "")) continue
-      return new InvalidInput({ stream, issues: [{ path: `events[${index}].id`, message: "must be a UUID" }] })
-    }
-  }
-  return undefined
-}
 
 const storageFailure = (operation: string) => {
   const toFailure = failure.fromSqlError(`EventStore.${operation}`)

@@ -115,6 +115,8 @@ export const appends = (
   return Result.succeed(prepared)
 }
 
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
 const prepareEvent = (
   event: Event.Any,
   index: number,
@@ -130,6 +132,7 @@ const prepareEvent = (
   }
   const found = (path: string, { message }: FieldIssue.FieldIssue) =>
     issues.push({ path: path === "" ? `events[${index}]` : `events[${index}].${path}`, message })
+  if (!uuid.test(id)) found("id", { path: "", message: "must be a UUID" })
   const typeIssue = nameIssue("", writer.tag, maxTypeBytes)
   if (typeIssue !== undefined) found("_tag", typeIssue)
   const encoded = writer.encode(event)
