@@ -1,0 +1,54 @@
+/**
+ * emmett in memory, which keeps events as the objects it is given. It counts all events of all streams in each append.
+ */
+import { CommandHandler, type Event, getInMemoryEventStore } from "@event-driven-io/emmett"
+import { type Contender, perSecond, perSecondOf } from "../harness.ts"
+import * as Task from "../task.ts"
+
+type TaskCreated = Event<"TaskCreated", { readonly taskId: string; readonly title: string }>
+
+const created = (taskId: string): TaskCreated => ({ type: "TaskCreated", data: { taskId, title: "Write" } })
+
+export const newStreams: Contender = () =>
+  perSecondOf(10_000, async (times) => {
+    const store = getInMemoryEventStore()
+    for (let n = 0; n < times; n++) {
+      await store.appendToStream(`Task-t-${n}`, [created(`t-${n}`)], { expectedStreamVersion: "STREAM_DOES_NOT_EXIST" })
+    }
+  })
+
+export const oneStream: Contender = () =>
+  perSecondOf(20 * Task.long, async (times) => {
+    const store = getInMemoryEventStore()
+    for (let n = 0; n < times; n++) {
+      const version = n % Task.long
+      await store.appendToStream(`Task-${n - version}`, [created("t-1")], { expectedStreamVersion: BigInt(version) })
+    }
+  })
+
+export const read: Contender = async () => {
+  const store = getInMemoryEventStore()
+  await store.appendToStream(
+    "Task-long",
+    Array.from({ length: Task.long }, (_, n) => created(`t-${n}`))
+  )
+  return perSecond(async (times) => {
+    for (let n = 0; n < times; n++) {
+      const { events } = await store.readStream<TaskCreated>("Task-long")
+      const decoded = events.map(({ data, ...envelope }) => ({ ...envelope, data: Task.decode(data) }))
+      if (decoded.length !== Task.long) throw new Error("Not all of them")
+    }
+  })
+}
+
+const handle = CommandHandler<number, TaskCreated>({
+  evolve: (count) => count + 1,
+  initialState: () => 0,
+  mapToStreamId: (id) => `Task-${id}`
+})
+
+export const execute: Contender = () =>
+  perSecondOf(Task.short * 1000, async (times) => {
+    const store = getInMemoryEventStore()
+    for (let n = 0; n < times; n++) await handle(store, `t-${n % 1000}`, () => [created("t-1")])
+  })

@@ -1,0 +1,113 @@
+/**
+ * Commands to their handlers, and events to a subscriber.
+ */
+import { Command, CommandBus, Event, EventBus, MessageContext, on, TenantContext } from "effect-cqrs"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Schema from "effect/Schema"
+import { type Contender, perSecond, type Suite } from "../harness.ts"
+import * as Nest from "../peers/nest.ts"
+
+const payload = { taskId: Schema.String, title: Schema.String }
+
+class CreateTask extends Command.Class<CreateTask>()("CreateTask", { payload }) {}
+class Touch extends Command.Class<Touch>()("Touch", { payload }) {}
+class TaskCreated extends Event.Class<TaskCreated>()("TaskCreated", payload) {}
+
+let handled = 0
+
+const Handlers = CommandBus.handlers(
+  on(CreateTask, () =>
+    Effect.map(MessageContext.MessageContext, ({ correlationId, messageId }) => {
+      if (messageId === undefined || correlationId === undefined) throw new Error("A command has ids")
+      handled++
+    })
+  ),
+  on(Touch, () => Effect.sync(() => void handled++))
+)
+
+const withJit =
+  (contender: Contender): Contender =>
+  async () => {
+    await import("effect/schema/SchemaJITCompiler/enable")
+    return contender()
+  }
+
+const decoded: Contender = () => {
+  const runtime = ManagedRuntime.make(Layer.merge(Handlers, TenantContext.layerSingle))
+  return perSecond((times) =>
+    runtime.runPromise(
+      Effect.gen(function* () {
+        for (let n = 0; n < times; n++) yield* CommandBus.execute(new CreateTask({ taskId: "t-1", title: "Write" }))
+      })
+    )
+  )
+}
+
+const trusted: Contender = () => {
+  const runtime = ManagedRuntime.make(Layer.merge(Handlers, TenantContext.layerSingle))
+  const command = new Touch({ taskId: "t-1", title: "Write" })
+  return perSecond((times) =>
+    runtime.runPromise(
+      Effect.gen(function* () {
+        for (let n = 0; n < times; n++) yield* CommandBus.execute(command)
+      })
+    )
+  )
+}
+
+const published: Contender = () => {
+  const runtime = ManagedRuntime.make(Layer.merge(EventBus.layerMemory, TenantContext.layerSingle))
+  return perSecond((times) =>
+    runtime.runPromise(
+      Effect.gen(function* () {
+        const bus = yield* EventBus.EventBus
+        const history = yield* EventBus.EventBusHistory
+        yield* bus.subscribe(EventBus.of(TaskCreated), () => Effect.sync(() => void handled++))
+        for (let n = 0; n < times; n++) yield* bus.publish([new TaskCreated({ taskId: "t-1", title: "Write" })])
+        yield* history.idle
+      }).pipe(Effect.scoped)
+    )
+  )
+}
+
+const suite: Suite = [
+  {
+    name: "dispatch a command, decoded, ids read",
+    unit: "/s",
+    target: { value: 1_000_000 },
+    ours: decoded,
+    peers: { "@nestjs/cqrs": Nest.dispatched }
+  },
+  {
+    name: "dispatch a command, decoded, ids read, JIT",
+    unit: "/s",
+    target: { value: 1_000_000 },
+    ours: withJit(decoded),
+    peers: { "@nestjs/cqrs": Nest.dispatched }
+  },
+  {
+    name: "dispatch a command, trusted",
+    unit: "/s",
+    target: { value: 2_500_000 },
+    ours: trusted,
+    peers: { "@nestjs/cqrs": Nest.dispatchedAgain }
+  },
+  {
+    name: "dispatch a command, trusted, JIT",
+    unit: "/s",
+    target: { value: 2_500_000 },
+    ours: withJit(trusted),
+    peers: { "@nestjs/cqrs": Nest.dispatchedAgain }
+  },
+  {
+    name: "publish an event to one handler",
+    unit: "/s",
+    target: { value: 1_000_000 },
+    ours: published,
+    peers: { "@nestjs/cqrs": Nest.published }
+  }
+]
+
+export default suite
