@@ -27,9 +27,14 @@ interface Ran {
 const run = async (file: string, env: NodeJS.ProcessEnv): Promise<Ran> =>
   new Promise((resolve) => {
     const options = { cwd: root, env: { ...process.env, ...env, NO_COLOR: "1" }, timeout: 25_000 }
-    const child = execFile(process.execPath, [`--conditions=${sourceCondition}`, file], options, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : (child.exitCode ?? child.signalCode), stdout, stderr })
-    })
+    const child = execFile(
+      process.execPath,
+      [`--conditions=${sourceCondition}`, file],
+      options,
+      (error, stdout, stderr) => {
+        resolve({ code: error === null ? 0 : (child.exitCode ?? child.signalCode), stdout, stderr })
+      }
+    )
   })
 
 const prove = async (file: string): Promise<void> => {

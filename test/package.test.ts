@@ -64,6 +64,11 @@ describe("the package", () => {
     expect(run(process.execPath, "main.ts")).toBe("true")
   })
 
+  it("has a command that says what it lacks", () => {
+    const { status, stderr } = start("node_modules/.bin/effect-cqrs", "--version")
+    expect([status, stderr.includes("npm install --save-dev @effect/platform-node")]).toEqual([2, true])
+  })
+
   describe("with its drivers", () => {
     beforeAll(() => {
       install(...Object.keys(peerDependencies).map(ours))
@@ -71,6 +76,13 @@ describe("the package", () => {
 
     it("imports whole", () => {
       expect(run(process.execPath, "imports.ts", ...specifiers).split("\n")).toHaveLength(specifiers.length)
+    })
+
+    it("has a command that runs on a user's configuration", () => {
+      const config = `import { defineConfig } from "effect-cqrs/cli"\nexport default defineConfig({ events: [] })\n`
+      fs.writeFileSync(path.join(folder, "effect-cqrs.config.ts"), config)
+      expect(run("node_modules/.bin/effect-cqrs", "schema", "lock")).toBe("Wrote events.lock.json: 0 types of events")
+      expect(run("node_modules/.bin/effect-cqrs", "schema", "check")).toBe("events.lock.json is up to date")
     })
 
     it("has types that a strict user's compiler accepts", () => {

@@ -13,8 +13,7 @@ import * as Schema from "effect/Schema"
  * **Details**
  *
  * The exit code is 1 when the command has found what it looks for (a change that breaks, an event that cannot be read), and
- * 2 when it could not look. `effect/cli` prints the message, and `runMain` takes the exit code from the error; a message
- * that is empty is not printed.
+ * 2 when it could not look. `effect/cli` prints the message, and `runMain` takes the exit code from the error.
  *
  * @category errors
  * @since 0.1.0

@@ -156,7 +156,7 @@ export const check: Command.Command<
         ...(breaking.length === 0 ? [] : [`${breaking.length} of the changes break`]),
         ...(undecodable.length === 0 ? [] : [`${undecodable.length} kinds of stored events cannot be decoded`])
       ]
-      return yield* CommandError.found(json ? "" : problems.join(", "))
+      return yield* CommandError.found(problems.join(", "))
     }
     if (json) return
     yield* Console.log(

@@ -6,5 +6,5 @@
  */
 export * as CommandError from "./CommandError.ts"
 export * as Project from "./Project.ts"
-export { defineConfig } from "./Project.ts"
+export { type Config, defineConfig } from "./Project.ts"
 export * as SchemaCommand from "./SchemaCommand.ts"
