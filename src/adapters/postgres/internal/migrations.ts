@@ -212,8 +212,10 @@ const appending: ReadonlyArray<string> = [
  * nothing that was seen under one epoch says anything under another.
  */
 const highWater: ReadonlyArray<string> = [
+  // A server that recovers from the crash of one of its processes keeps its start time, and resets its statistics.
   `create function es.epoch() returns text language sql stable as $$
     select extract(epoch from pg_postmaster_start_time())::text
+      || ' ' || coalesce(extract(epoch from (select b.stats_reset from pg_stat_bgwriter b))::text, '')
   $$`,
   // Takes or keeps the lease. A lease that has more than half of its time left is kept without a write.
   `create function es.lead(p_owner text, p_millis int, out leads boolean, out term bigint, out mark bigint)
@@ -250,10 +252,12 @@ const highWater: ReadonlyArray<string> = [
   ) language plpgsql as $$
   #variable_conflict use_column
   begin
-    perform set_config('synchronous_commit', 'off', true);
+    -- Flushed before anybody reads it, and with it all that was drawn below: after a crash the sequence cannot give a
+    -- position again that a reader has passed.
+    perform set_config('synchronous_commit', 'local', true);
     update es.high_water h set position = p_position, at = clock_timestamp()
       where h.id = 1 and h.term = p_term and h.position < p_position and p_epoch = es.epoch()
-        and p_position <= (select s.last_value from es.position s)
+        and p_position <= coalesce(pg_sequence_last_value('es.position'::regclass), 0)
       returning h.term, h.position into term, mark;
     moved := found;
     if not moved then
@@ -263,7 +267,8 @@ const highWater: ReadonlyArray<string> = [
       perform pg_notify('es_high_water', mark::text);
     end if;
   end $$`,
-  // The last position drawn, and then, by a later statement, the transactions that may still write what was drawn. A
+  // The last position drawn, read under the lock of its page: a plain select can see what nextval has there for a moment,
+  // which is 32 too high. And then, by a later statement, the transactions that may still write what was drawn. A
   // transaction that has ended is visible before its locks go, and shows without a local number until they do. Nobody is
   // looked for when nothing was drawn since, unless told to; and when nobody is found, all is settled.
   `create function es.look(
@@ -272,7 +277,7 @@ const highWater: ReadonlyArray<string> = [
   ) language plpgsql as $$
   begin
     epoch := es.epoch();
-    select case when s.is_called then s.last_value else 0 end into last from es.position s;
+    last := coalesce(pg_sequence_last_value('es.position'::regclass), 0);
     if p_always or last <> p_after or epoch <> p_epoch then
       select coalesce(array_agg(l.virtualtransaction || ' ' || coalesce(l.pid::text, 'prepared')), '{}') into holders
         from pg_locks l
