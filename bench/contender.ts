@@ -17,7 +17,7 @@ export type Answer = { readonly value: number } | { readonly failure: string }
 const load = async ({ peer, row, suite }: Task) => {
   const { default: rows }: { readonly default: Suite } = await import(suite)
   const found = rows.find(({ name }) => name === row)
-  const contender = peer === undefined ? found?.ours : found?.peers[peer]
+  const contender = peer === undefined ? found?.ours : (found?.peers[peer] ?? found?.beside?.[peer])
   if (contender === undefined) throw new Error(`${suite} has no ${peer ?? "ours"} in "${row}"`)
   return await contender()
 }

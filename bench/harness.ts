@@ -23,6 +23,8 @@ export interface Row {
   readonly target?: Target
   readonly ours: Contender
   readonly peers: Readonly<Record<string, Contender>>
+  /** What does less work, to know what the rest of the work costs; never the reference. */
+  readonly beside?: Readonly<Record<string, Contender>>
 }
 
 /** What a file in `suites` exports as its default. */

@@ -88,7 +88,8 @@ interface Options {
 const measure = async (suite: string, row: Row, { rounds, seconds }: Options) => {
   const ours = new Competitor("ours")
   const peers = Object.keys(row.peers).map((name) => new Competitor(name))
-  const all = [ours, ...peers]
+  const beside = Object.keys(row.beside ?? {}).map((name) => new Competitor(name))
+  const all = [ours, ...peers, ...beside]
   try {
     await Promise.all(
       all.map((one) => one.ask({ task: { suite, row: row.name, peer: one === ours ? undefined : one.name } }))
@@ -98,7 +99,7 @@ const measure = async (suite: string, row: Row, { rounds, seconds }: Options) =>
   } finally {
     for (const one of all) one.end()
   }
-  return { ours, peers }
+  return { beside, ours, peers }
 }
 
 interface Result {
@@ -110,7 +111,7 @@ interface Result {
   readonly ratio: number | null
   readonly target: string | null
   readonly holds: boolean | null
-  /** All other peers of the row. */
+  /** All others of the row. */
   readonly others: Readonly<Record<string, number>>
 }
 
@@ -132,7 +133,7 @@ const describe = ({ ratio, value }: Target, less: boolean, unit: string): string
 
 const rounded = (value: number): number => Number(value.toPrecision(4))
 
-const resultOf = (row: Row, { ours, peers }: Awaited<ReturnType<typeof measure>>): Result => {
+const resultOf = (row: Row, { beside, ours, peers }: Awaited<ReturnType<typeof measure>>): Result => {
   const less = row.less === true
   const [best, ...others] = peers.toSorted((a, b) => (less ? a.median - b.median : b.median - a.median))
   const ratio = best === undefined ? null : ours.median / best.median
@@ -145,7 +146,7 @@ const resultOf = (row: Row, { ours, peers }: Awaited<ReturnType<typeof measure>>
     ratio: ratio === null ? null : rounded(ratio),
     target: row.target === undefined ? null : describe(row.target, less, row.unit),
     holds: row.target === undefined ? null : holds(row.target, less, ours.median, ratio),
-    others: Object.fromEntries(others.map((other) => [other.name, rounded(other.median)]))
+    others: Object.fromEntries([...others, ...beside].map((other) => [other.name, rounded(other.median)]))
   }
 }
 

@@ -10,5 +10,12 @@ export const fields = { taskId: Schema.String, title: Schema.String }
 export const long = 1000
 export const short = 10
 
-/** Decodes what was stored, for stores that leave this to their users. */
-export const decode = Schema.decodeUnknownSync(Schema.toCodecJson(Schema.Struct(fields)))
+class Payload extends Schema.Class<Payload>("Payload")(fields) {}
+
+const codec = Schema.toCodecJson(Payload)
+const encodeFields = Schema.encodeUnknownSync(codec)
+const decodeFields = Schema.decodeUnknownSync(codec)
+
+/** For stores that keep the objects they are given: what a database would keep, checked on its way in and out. */
+export const encode = (taskId: string): string => JSON.stringify(encodeFields(new Payload({ taskId, title: "Write" })))
+export const decode = (text: string): Payload => decodeFields(JSON.parse(text))

@@ -1,5 +1,6 @@
 /**
- * Event stores in memory. Ours keeps events as the JSON that a database would keep; the peers keep the objects they are given.
+ * Event stores in memory. Ours checks events and keeps them as the JSON that a database would keep. The peers keep the
+ * objects they are given, unchecked: so they do where events are appended, and where events are read they are given JSON.
  */
 import {
   Aggregate,
@@ -131,14 +132,16 @@ const suite: Suite = [
     unit: "/s",
     target: { ratio: 1 },
     ours: read,
-    peers: { castore: Castore.read, emmett: Emmett.read }
+    peers: { castore: Castore.readJson, emmett: Emmett.read },
+    beside: { "castore, objects": Castore.readObjects }
   },
   {
     name: "load, decide, append, in memory, 0-9 events",
     unit: "/s",
     target: { ratio: 1 },
     ours: execute,
-    peers: { castore: Castore.execute, emmett: Emmett.execute }
+    peers: { castore: Castore.executeJson, emmett: Emmett.execute },
+    beside: { "castore, objects": Castore.executeObjects }
   }
 ]
 

@@ -161,7 +161,7 @@ export type ServicesOf<Classes extends ReadonlyArray<AnyClass<Decoding.Kind>>> =
 export interface Options<F extends Fields, U extends Upcaster.Of<F> = never> {
   /** Tags for finding events across streams, for example `course:c1`. */
   readonly tags?: ((fields: Schema.Struct.Type<F>) => ReadonlyArray<string>) | undefined
-  /** The way from every older shape to this one; it also counts the version. */
+  /** The way from every older shape to this one, or a list of such ways; the one under its own tag counts the version. */
   readonly upcasters?: U | undefined
 }
 

@@ -91,13 +91,13 @@ export const lock: Command.Command<
       const breaking = SchemaLock.check(before, project.events).filter((finding) => finding.breaking)
       if (breaking.length > 0) {
         yield* Console.log(lines(breaking).join("\n"))
-        return yield* CommandError.found(`${file} is as it was: ${breaking.length} of the changes break. See --force`)
+        return yield* CommandError.found(`${file} is as it was: ${breaks(breaking)}. See --force`)
       }
     }
     yield* fs
       .writeFileString(full, SchemaLock.format(now))
       .pipe(Effect.mapError((error) => CommandError.unable(`Cannot write ${full}: ${error.message}`)))
-    yield* Console.log(`Wrote ${file}: ${Object.keys(now.events).length} types of events`)
+    yield* Console.log(`Wrote ${file}: ${count(Object.keys(now.events).length, "type")} of events`)
   })
 ).pipe(Command.withDescription("Write down every shape that events are stored in, to be committed"))
 
@@ -153,8 +153,8 @@ export const check: Command.Command<
     }
     if (breaking.length > 0 || undecodable.length > 0) {
       const problems = [
-        ...(breaking.length === 0 ? [] : [`${breaking.length} of the changes break`]),
-        ...(undecodable.length === 0 ? [] : [`${undecodable.length} kinds of stored events cannot be decoded`])
+        ...(breaking.length === 0 ? [] : [breaks(breaking)]),
+        ...(undecodable.length === 0 ? [] : [`${count(undecodable.length, "kind")} of stored events cannot be decoded`])
       ]
       return yield* CommandError.found(problems.join(", "))
     }
@@ -208,6 +208,11 @@ const storedReport = Effect.fnUntraced(function* (sample: number) {
     Effect.mapError((cause) => CommandError.unable(`Cannot read the store: ${CommandError.describe(cause)}`))
   )
 })
+
+const count = (n: number, thing: string): string => `${n} ${thing}${n === 1 ? "" : "s"}`
+
+const breaks = (findings: ReadonlyArray<SchemaLock.Finding>): string =>
+  findings.length === 1 ? "1 change breaks" : `${findings.length} changes break`
 
 const lines = (findings: ReadonlyArray<SchemaLock.Finding>): ReadonlyArray<string> =>
   findings.flatMap(({ breaking, fix, message }) => [
