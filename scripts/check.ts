@@ -23,7 +23,7 @@ const checks: Record<string, ReadonlyArray<Command>> = {
   architecture: [["vitest", "run", "--reporter=dot", "test/architecture.test.ts"]],
   types: [["tsc", "-p", "tsconfig.json"], ...(benches ? [["tsc", "-p", "bench/tsconfig.json"] as const] : [])],
   effect: [["effect-tsgo", "diagnostics", "--project", "tsconfig.json", "--strict", "--severity", "error,warning"]],
-  lint: [["oxlint", "--type-aware", "--deny-warnings"]],
+  lint: [["oxlint", "--type-aware", "--deny-warnings", ...(benches ? [] : ["--ignore-pattern", "bench"])]],
   unused: [["knip", "--no-progress", "--no-config-hints"]],
   format: [["biome", "format", "."]],
   exports: [["node", "scripts/exports.ts", "--check"]]

@@ -82,7 +82,9 @@ const counted = <A, E, R>(self: Effect.Effect<A, E, R>) =>
     let made = 0
     return self.pipe(
       Effect.map((value) => ({ value, made })),
-      Effect.provideService(IdGenerator.IdGenerator, { unsafeNext: () => String(++made) })
+      Effect.provideService(IdGenerator.IdGenerator, {
+        unsafeNext: () => `00000000-0000-7000-8000-${String(++made).padStart(12, "0")}`
+      })
     )
   })
 
@@ -114,7 +116,8 @@ describe("ids", () => {
       const { made, value } = yield* counted(CommandBus.execute(new Read())).pipe(
         Effect.provide([Reads, TenantContext.layerSingle])
       )
-      expect(value).toEqual(["1", "1", undefined, "1"])
+      const id = "00000000-0000-7000-8000-000000000001"
+      expect(value).toEqual([id, id, undefined, id])
       expect(made).toBe(1)
     })
   )

@@ -169,7 +169,7 @@ describe("without it", () => {
     Effect.gen(function* () {
       const { spans, traced } = tracing()
       let ids = 0
-      const counting = { unsafeNext: () => String(++ids) }
+      const counting = { unsafeNext: () => `00000000-0000-7000-8000-${String(++ids).padStart(12, "0")}` }
       const program = Effect.gen(function* () {
         yield* QueryBus.ask(new Ask())
         const before = ids
