@@ -10,8 +10,10 @@ import * as tree from "./tree.ts"
 type Command = readonly [program: string, ...args: ReadonlyArray<string>]
 
 const packed = fs.mkdtempSync(path.join(os.tmpdir(), "effect-cqrs-check-"))
-// The benches have packages of their own, which not everyone installs.
-const benches = ["bench/tsconfig.json", "bench/node_modules"].every((file) => fs.existsSync(path.join(tree.root, file)))
+// The benches have packages of their own, which `npm run bench` installs.
+const benches = ["bench/tsconfig.json", "bench/node_modules/effect-cqrs"].every((file) =>
+  fs.existsSync(path.join(tree.root, file))
+)
 
 // The slowest first, so that the others run beside it.
 const checks: Record<string, ReadonlyArray<Command>> = {

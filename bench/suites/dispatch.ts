@@ -29,9 +29,9 @@ const Handlers = CommandBus.handlers(
 
 const withJit =
   (contender: Contender): Contender =>
-  async () => {
+  async (given) => {
     await import("effect/schema/SchemaJITCompiler/enable")
-    return contender()
+    return contender(given)
   }
 
 const decoded: Contender = () => {

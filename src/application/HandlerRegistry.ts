@@ -41,13 +41,13 @@ export interface Registered {
 }
 
 /**
- * A reader of events as a program has it: a subscription or a projection.
+ * A reader of events as a program has it, a subscription, a projection or a consumer; or a relay, which reads messages.
  *
  * @category models
  * @since 0.1.0
  */
 export interface RegisteredReader {
-  readonly kind: "subscription" | "projection"
+  readonly kind: "subscription" | "projection" | "consumer" | "relay"
   readonly name: string
   readonly events: ReadonlyArray<string>
 }

@@ -6,36 +6,38 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as DispatchError from "../domain/DispatchError.ts"
+import type * as DispatchError from "../domain/DispatchError.ts"
 import type * as Decoding from "../domain/Decoding.ts"
 import * as Event from "../domain/Event.ts"
-import type * as Fold from "../domain/Fold.ts"
-import * as Position from "../domain/Position.ts"
+import type * as Message from "../domain/Message.ts"
+import type * as Position from "../domain/Position.ts"
 import * as RecordedEvent from "../domain/RecordedEvent.ts"
-import type { StreamName } from "../domain/StreamName.ts"
-import { type CheckpointError, CheckpointStore } from "../ports/CheckpointStore.ts"
+import type { CheckpointError } from "../ports/CheckpointStore.ts"
 import { EventStore } from "../ports/EventStore.ts"
 import type { EventStoreError } from "../ports/EventStoreError.ts"
+import type { ProjectionStore } from "../ports/ProjectionStore.ts"
+import { ProjectionTarget, tableOf } from "../ports/ProjectionTarget.ts"
+import * as Receipt from "../ports/Receipt.ts"
+import type { SideEffects } from "../ports/SideEffects.ts"
 import type { TenantContext } from "../ports/TenantContext.ts"
-import { UnitOfWork, type UnitOfWorkError } from "../ports/UnitOfWork.ts"
-import type { Handler } from "./CommandBus.ts"
+import type { UnitOfWork } from "../ports/UnitOfWork.ts"
+import * as Middleware from "../middleware/Middleware.ts"
 import * as HandlerRegistry from "./HandlerRegistry.ts"
-import * as Decoded from "./internal/decoding.ts"
 import { projecting } from "./internal/inline.ts"
+import * as Handling from "./internal/projection/handling.ts"
+import type {
+  BatchHandler,
+  ErrorOf,
+  Handlers,
+  Options,
+  Reacting,
+  ReadOnly,
+  ReadOnlyReaction,
+  ServicesOf
+} from "./internal/projection/options.ts"
+import * as Background from "./internal/projection/background.ts"
+import * as Waiting from "./internal/projection/waiting.ts"
 import * as Reader from "./internal/reader.ts"
-
-/**
- * One function per event; each may use whatever takes part in the transaction it runs in.
- *
- * @category models
- * @since 0.1.0
- */
-export type Handlers<E extends Event.Any> = {
-  readonly [Tag in E["_tag"]]: (
-    event: Extract<E, { readonly _tag: Tag }>,
-    recorded: RecordedEvent.RecordedEvent<Extract<E, { readonly _tag: Tag }>>
-  ) => Effect.Effect<unknown, unknown, unknown>
-}
 
 /**
  * A named projection: from events to changes of a read model.
@@ -43,45 +45,34 @@ export type Handlers<E extends Event.Any> = {
  * @category models
  * @since 0.1.0
  */
-export interface Projection<out E, out R> {
+export interface Projection<out E, out R, out X = never> {
   readonly name: string
+  readonly version: number
   readonly events: ReadonlyArray<string>
   readonly batchSize: number
+  readonly linger: Duration.Duration
   readonly retries: number
-  /** Handles one stored event as its tenant. */
-  readonly apply: (stored: RecordedEvent.Stored) => Effect.Effect<void, E | EventStoreError, R>
+  readonly collections: ReadonlyArray<string>
+  readonly tables: ReadonlyArray<string>
+  readonly setup: Effect.Effect<unknown, E, R>
+  /** Does what handling must not do again, once what is read holds it; handles each event as its tenant. */
+  readonly react:
+    | ((page: ReadonlyArray<RecordedEvent.Stored>) => Effect.Effect<void, E | EventStoreError, X>)
+    | undefined
+  /** Handles stored events in their order, each as its tenant. */
+  readonly handle: (page: ReadonlyArray<RecordedEvent.Stored>) => Effect.Effect<void, E | EventStoreError, R>
 }
 
-/**
- * How the handlers of a projection can fail.
- *
- * @category type extractors
- * @since 0.1.0
- */
-export type ErrorOf<H> = {
-  [K in keyof H]: H[K] extends (...args: never) => Effect.Effect<infer _A, infer E, infer _R> ? E : never
-}[keyof H]
-
-/**
- * What the handlers of a projection require.
- *
- * @category type extractors
- * @since 0.1.0
- */
-export type ServicesOf<H> = {
-  [K in keyof H]: H[K] extends (...args: never) => Effect.Effect<infer _A, infer _E, infer R> ? R : never
-}[keyof H]
-
-/**
- * The read side cannot write the log: handlers that could are no handlers.
- *
- * @category models
- * @since 0.1.0
- */
-export type ReadOnly<H> =
-  Extract<ServicesOf<H>, EventStore | { readonly [K in keyof Handler<string>]: unknown }> extends never
-    ? unknown
-    : "A projection's handlers must not require EventStore or a command's handler: the read side cannot write the log"
+export type {
+  BatchHandler,
+  ErrorOf,
+  Handlers,
+  Options,
+  Reacting,
+  ReadOnly,
+  ReadOnlyReaction,
+  ServicesOf
+} from "./internal/projection/options.ts"
 
 /**
  * Declares a projection: a handler for each of its events, which the compiler checks to be all of them.
@@ -90,9 +81,9 @@ export type ReadOnly<H> =
  *
  * The same projection can run in two ways:
  *
- * - {@link layer}: in the background. Pages of events (`batchSize`, 500 when absent) and the checkpoint commit in one
- *   transaction, so each event takes effect exactly once. A page that fails is tried again `retries` times (5 when absent)
- *   with growing pauses; then the projection stops where it is, and says so in the log.
+ * - {@link layer}: in the background. Pages of events and the checkpoint commit in one transaction, so each event takes
+ *   effect exactly once. A page that fails is tried again with growing pauses; then the projection stops where it is, and
+ *   says so in the log.
  * - {@link layerInline}: inside the transaction that appends. The read model is never behind, and a handler that fails
  *   makes the append fail.
  *
@@ -135,49 +126,150 @@ export type ReadOnly<H> =
  */
 export function make<
   const Classes extends ReadonlyArray<Event.AnyClass<Decoding.Kind>>,
-  const H extends Handlers<Event.Of<Classes>>
+  const H extends Handlers<Event.Of<Classes>>,
+  E = never,
+  R = never,
+  XE = never,
+  X = never
 >(
   name: string,
-  options: {
-    readonly events: Classes
-    readonly on: H & ReadOnly<H>
-    readonly batchSize?: number | undefined
-    readonly retries?: number | undefined
-  }
-): Projection<ErrorOf<H>, Exclude<ServicesOf<H> | Event.ServicesOf<Classes>, TenantContext>>
-export function make(name: string, options: AnyOptions): Projection<unknown, unknown> {
-  const decode = RecordedEvent.decoder(options.events)
-  const handlers = new Map(Object.entries(options.on))
-  return {
-    name,
-    events: Event.types(options.events),
-    batchSize: options.batchSize ?? 500,
-    retries: options.retries ?? 5,
-    apply: (stored) =>
-      Effect.asVoid(
-        Decoded.forEach(decode, stored, (recorded) => {
-          const handle = handlers.get(recorded.event._tag)
-          return handle === undefined
-            ? Effect.void
-            : Reader.asEvent(
-                recorded,
-                Effect.suspend(() => handle(recorded.event, recorded))
-              )
-        })
-      )
-  }
+  options: Options<E, R> &
+    Reacting<Event.Of<Classes>, XE, X> &
+    ReadOnlyReaction<X> & { readonly events: Classes; readonly on: H & ReadOnly<H> }
+): Projection<
+  ErrorOf<H> | E | XE,
+  Exclude<ServicesOf<H> | Event.ServicesOf<Classes>, TenantContext> | R,
+  Exclude<X, TenantContext | SideEffects>
+>
+export function make(name: string, options: Erased & { readonly on: Parameters<typeof Handling.oneByOne>[1] }) {
+  return define(name, options, Handling.oneByOne(RecordedEvent.decoder(options.events), options.on))
 }
 
-interface AnyOptions {
+/**
+ * Declares a projection with one handler for many events at once, so that many rows are one statement.
+ *
+ * **Details**
+ *
+ * The handler gets what there is, up to `batchSize` events: in the order of the log, all of one tenant and as this tenant. It
+ * runs in the transaction that moves the checkpoint, like the handlers of {@link make}. Where events of several tenants come
+ * in one page, it is called for each of them in turn.
+ *
+ * **Example** (One write for many events)
+ *
+ * ```ts
+ * import { Event, EventStore, Memory, Projection, ReadModelStore, StreamName, TenantContext } from "effect-cqrs"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ * import * as Option from "effect/Option"
+ * import * as Schema from "effect/Schema"
+ *
+ * class Sold extends Event.Class<Sold>()("Sold", { amount: Schema.Int }) {}
+ *
+ * const Revenue = ReadModelStore.collection("revenue", Schema.Int)
+ * const Sum = Projection.batched("revenue", {
+ *   events: [Sold],
+ *   handle: (batch) => {
+ *     const sum = batch.reduce((total, { event }) => total + event.amount, 0)
+ *     return Revenue.update("all", (before) => Option.getOrElse(before, () => 0) + sum)
+ *   }
+ * })
+ *
+ * const program = Effect.gen(function* () {
+ *   const store = yield* EventStore.EventStore
+ *   const events = [2, 3, 7].map((amount) => new Sold({ amount }))
+ *   yield* store.append({ stream: StreamName.make("Shop", "1"), expected: "none", events })
+ *   return yield* Revenue.list()
+ * })
+ *
+ * const Live = Projection.layerInline(Sum).pipe(Layer.provideMerge(Memory.layer))
+ * await Effect.runPromise(program.pipe(Effect.provide([Live, TenantContext.layerSingle]))) // => [{ id: "all", document: 12 }]
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export function batched<
+  const Classes extends ReadonlyArray<Event.AnyClass<Decoding.Kind>>,
+  const H extends BatchHandler<Event.Of<Classes>>,
+  E = never,
+  R = never,
+  XE = never,
+  X = never
+>(
+  name: string,
+  options: Options<E, R> &
+    Reacting<Event.Of<Classes>, XE, X> &
+    ReadOnlyReaction<X> & { readonly events: Classes; readonly handle: H & ReadOnly<{ readonly handle: H }> }
+): Projection<
+  ErrorOf<{ readonly handle: H }> | E | XE,
+  Exclude<ServicesOf<{ readonly handle: H }> | Event.ServicesOf<Classes>, TenantContext> | R,
+  Exclude<X, TenantContext | SideEffects>
+>
+export function batched(name: string, options: Erased & { readonly handle: Parameters<typeof Handling.together>[1] }) {
+  return define(name, options, Handling.together(RecordedEvent.decoder(options.events), options.handle))
+}
+
+interface Erased extends Options<unknown, unknown>, Reacting<Event.Any, unknown, unknown> {
   readonly events: ReadonlyArray<Event.AnyClass<Decoding.Kind>>
-  readonly on: Readonly<
-    Record<
-      string,
-      (event: Event.Any, recorded: RecordedEvent.RecordedEvent<Event.Any>) => Effect.Effect<unknown, unknown, unknown>
-    >
-  >
-  readonly batchSize?: number | undefined
-  readonly retries?: number | undefined
+}
+
+const define = (
+  name: string,
+  options: Erased,
+  handle: Projection<unknown, unknown, unknown>["handle"]
+): Projection<unknown, unknown, unknown> => ({
+  name,
+  version: options.version ?? 1,
+  events: Event.types(options.events),
+  batchSize: options.batchSize ?? 500,
+  linger: Duration.fromInputUnsafe(options.linger ?? Duration.zero),
+  retries: options.retries ?? 5,
+  collections: (options.collections ?? []).map((collection) => collection.name),
+  tables: options.tables ?? [],
+  setup: options.setup ?? Effect.void,
+  react:
+    options.react === undefined ? undefined : Handling.reacting(RecordedEvent.decoder(options.events), options.react),
+  handle
+})
+
+/**
+ * The name under which the running handler, or `setup`, has a table of its projection: its own name, or another while a new
+ * version is being built.
+ *
+ * **Details**
+ *
+ * Whoever reads uses the table's own name, which always is that of one complete version.
+ *
+ * **Gotchas**
+ *
+ * A table that is not among the projection's `tables` is a defect while a new version is being built: writing into it would
+ * change what is read.
+ *
+ * @category tables
+ * @since 0.1.0
+ */
+export const table = (name: string): Effect.Effect<string> =>
+  Effect.flatMap(ProjectionTarget, (target) => {
+    if (target === undefined) return Effect.succeed(name)
+    return target.tables.includes(name)
+      ? Effect.succeed(tableOf(name, target.generation))
+      : Effect.die(
+          new Error(`${name} is not among the tables of ${target.projection}: a rebuild would write into what is read`)
+        )
+  })
+
+/**
+ * How a projection runs in the background.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Running {
+  /**
+   * What to do when what is read was made by a lower `version` of the definition: build it anew, beside the old one, which is
+   * the default, or leave it to a rebuild elsewhere. Meanwhile runners of the lower version go on.
+   */
+  readonly onNewVersion?: "rebuild" | "wait" | undefined
 }
 
 /**
@@ -186,30 +278,11 @@ interface AnyOptions {
  * @category running
  * @since 0.1.0
  */
-export const run = <E, R>(
-  self: Projection<E, R>
-): Effect.Effect<
-  never,
-  E | EventStoreError | CheckpointError | UnitOfWorkError,
-  R | UnitOfWork | Reader.ReaderServices
-> =>
-  Effect.gen(function* () {
-    const checkpoints = yield* CheckpointStore
-    const unit = yield* UnitOfWork
-    return yield* Reader.run({
-      kind: "projection",
-      name: self.name,
-      types: self.events,
-      batchSize: self.batchSize,
-      retries: self.retries,
-      handle: (page, from) => {
-        const save = checkpoints.save(self.name, from, page.cursor)
-        return page.events.length === 0
-          ? save
-          : unit.transaction(Effect.andThen(Effect.forEach(page.events, self.apply, { discard: true }), save))
-      }
-    })
-  })
+export const run = <E, R, X>(
+  self: Projection<E, R, X>,
+  options?: Running
+): Effect.Effect<never, E | Background.RunFailure, R | X | Background.RunNeeds> =>
+  Background.run(self, options?.onNewVersion ?? "rebuild")
 
 /**
  * Runs a projection in the background of a program, until the program ends. If it stops with an error, that is logged.
@@ -221,10 +294,11 @@ export const run = <E, R>(
  * @category layers
  * @since 0.1.0
  */
-export const layer = <E, R>(
-  self: Projection<E, R>
-): Layer.Layer<never, never, R | UnitOfWork | Reader.ReaderServices> =>
-  Reader.layerOf({ kind: "projection", name: self.name, events: self.events }, run(self))
+export const layer = <E, R, X>(
+  self: Projection<E, R, X>,
+  options?: Running
+): Layer.Layer<never, never, R | X | Background.RunNeeds> =>
+  Reader.layerOf({ kind: "projection", name: self.name, events: self.events }, run(self, options))
 
 /**
  * Runs projections inside each append: an event store whose appends commit with the read models, or not at all.
@@ -232,105 +306,78 @@ export const layer = <E, R>(
  * **Gotchas**
  *
  * Provide it between the stores and the program (`Layer.provideMerge(Memory.layer)`). A handler that fails
- * rolls the append back, and the caller gets an `EventStoreError` with reason `ProjectionFailed`.
+ * rolls the append back, and the caller gets an `EventStoreError` with reason `ProjectionFailed`. A `setup` that fails for
+ * another reason than its storage is a defect of the layer. What runs inline cannot be rebuilt.
  *
  * @category layers
  * @since 0.1.0
  */
 export const layerInline = <E, R>(
   ...projections: ReadonlyArray<Projection<E, R>>
-): Layer.Layer<EventStore, never, R | EventStore | UnitOfWork> =>
+): Layer.Layer<EventStore, never, R | EventStore | UnitOfWork | ProjectionStore> =>
   Layer.effect(EventStore, projecting(projections)).pipe(Layer.provide(HandlerRegistry.layer))
 
-/**
- * Folds events on demand: those of one stream, or all of the tenant's, that are of the fold's classes and carry at least one
- * of the tags.
- *
- * **Example** (A balance without a table)
- *
- * ```ts
- * import { Event, EventStore, Fold, Memory, Projection, StreamName, TenantContext } from "effect-cqrs"
- * import * as Effect from "effect/Effect"
- * import * as Schema from "effect/Schema"
- *
- * class Deposited extends Event.Class<Deposited>()("Deposited", { amount: Schema.Int }) {}
- * const Balance = Fold.make({ events: [Deposited], initial: 0 }).evolve({ Deposited: (sum, { amount }) => sum + amount })
- *
- * const program = Effect.gen(function* () {
- *   const store = yield* EventStore.EventStore
- *   const stream = StreamName.make("Account", "a-1")
- *   yield* store.append({ stream, expected: "none", events: [new Deposited({ amount: 5 }), new Deposited({ amount: 7 })] })
- *   return yield* Projection.live(Balance, { stream })
- * })
- *
- * await Effect.runPromise(program.pipe(Effect.provide([Memory.layer, TenantContext.layerSingle]))) // => 12
- * ```
- *
- * @category live
- * @since 0.1.0
- */
-export const live = <State, E extends Event.Any, K extends Decoding.Kind>(
-  fold: Fold.Fold<State, E, K>,
-  of: { readonly stream?: StreamName | undefined; readonly tags?: ReadonlyArray<string> | undefined }
-): Effect.Effect<State, EventStoreError, EventStore | TenantContext | Decoding.Services<K>> =>
-  Effect.gen(function* () {
-    const store = yield* EventStore
-    const types = Event.types(fold.events)
-    const { stream, tags } = of
-    if (stream !== undefined) {
-      const known = new Set(types)
-      const skip = (one: RecordedEvent.Stored, isJoined: boolean) =>
-        !(isJoined || known.has(one.type)) || (tags !== undefined && !one.tags.some((tag) => tags.includes(tag)))
-      const folded = Decoded.foldStream(fold, yield* store.readStream(stream), skip)
-      return yield* Decoded.andThen(folded, Effect.succeed)
-    }
-    let state = fold.initial
-    const decode: Decoded.Decode<E, Decoding.Services<K>> = fold.decode
-    let after = Position.start
-    while (true) {
-      const page = yield* store.readAll({ after, limit: 1000, types, tags })
-      for (const stored of page.events) {
-        const all = yield* Decoded.decodeAll(decode, stored)
-        state = all.reduce((sum, { event }) => fold.evolve(sum, event), state)
-      }
-      if (page.cursor >= page.mark) return state
-      after = page.cursor
-    }
-  })
+export { live } from "./internal/projection/live.ts"
+export { status, type Status } from "./internal/projection/status.ts"
 
 /**
- * Waits until a background projection has handled everything up to a position: the token in a command's receipt.
+ * Waits until what is read of a background projection holds everything up to a position: the token in a command's receipt.
  *
  * **Details**
  *
- * A projection that is still behind after `timeout` (5 seconds when absent) is a `DispatchError` with reason `Timeout`.
+ * It is woken by the commit that it waits for. A projection that is still behind after `timeout` (5 seconds when absent) is a
+ * `DispatchError` with reason `Behind`, which says what was wanted and what was reached.
  *
  * **Gotchas**
  *
- * Do not wait inside the transaction whose commit you are waiting for: it cannot come.
+ * Inside a unit of work it fails at once, with reason `WaitsForItself`: what is written there is handled after its commit.
  *
  * @category waiting
  * @since 0.1.0
  */
 export const waitFor = (
   self: { readonly name: string },
-  position: { readonly position: Position.Position },
+  receipt: { readonly position: Position.Position },
   options?: { readonly timeout?: Duration.Input | undefined }
-): Effect.Effect<void, CheckpointError | DispatchError.DispatchError, CheckpointStore> => {
+): Effect.Effect<void, CheckpointError | DispatchError.DispatchError, Waiting.WaitServices> =>
+  Waiting.waitFor(self.name, receipt.position, Duration.fromInputUnsafe(options?.timeout ?? "5 seconds"))
+
+/**
+ * Lets queries read what their callers have written: a middleware that waits for projections, for as long as {@link waitFor}
+ * does, when the call says after what it is to read.
+ *
+ * **Details**
+ *
+ * `QueryBus.ask(query, { after: receipt })` says so for one query, and `Receipt.after(receipt)` for all that an effect asks.
+ * A call that says nothing waits for nothing.
+ *
+ * **Example** (A query that reads its caller's writes)
+ *
+ * ```ts no-check part of docs/guide/read-your-writes.md
+ * const Queries = QueryBus.handlers(on(ListTasks, list).pipe(Middleware.use(Projection.readingWrites([TaskList]))))
+ * yield* QueryBus.ask(new ListTasks(), { after: receipt })
+ * ```
+ *
+ * @category waiting
+ * @since 0.1.0
+ */
+export const readingWrites = (
+  projections: ReadonlyArray<{ readonly name: string }>,
+  options?: { readonly timeout?: Duration.Input | undefined }
+): Middleware.Middleware<Message.Any, CheckpointError | DispatchError.DispatchError, Waiting.WaitServices> => {
   const timeout = Duration.fromInputUnsafe(options?.timeout ?? "5 seconds")
-  return Effect.flatMap(CheckpointStore, (checkpoints) => checkpoints.passed(self.name, position.position)).pipe(
-    Effect.timeoutOrElse({
-      duration: timeout,
-      orElse: () =>
-        Effect.fail(
-          DispatchError.make(
-            self.name,
-            new DispatchError.Timeout({
-              afterMillis: Duration.toMillis(timeout),
-              waitingFor: `projection ${self.name}`
-            })
-          )
-        )
-    })
+  const names = projections.map(({ name }) => name)
+  return Middleware.lift(
+    "readingWrites",
+    (effect) =>
+      Effect.flatMap(Receipt.After, (after) =>
+        after === undefined
+          ? effect
+          : Effect.andThen(
+              Effect.forEach(names, (name) => Waiting.waitFor(name, after.position, timeout), { discard: true }),
+              effect
+            )
+      ),
+    { projections: names, timeoutMillis: Duration.toMillis(timeout) }
   )
 }

@@ -8,8 +8,10 @@ import type * as Layer from "effect/Layer"
 import type * as Query from "../domain/Query.ts"
 import type { DispatchError } from "../domain/DispatchError.ts"
 import type * as Message from "../domain/Message.ts"
+import type { Position } from "../domain/Position.ts"
 import type { AnyEntry, Handlers, PortError } from "../middleware/Handler.ts"
 import type { Any as AnyMiddleware, Middleware } from "../middleware/Middleware.ts"
+import { After } from "../ports/Receipt.ts"
 import type { TenantContext } from "../ports/TenantContext.ts"
 import type { DuplicateHandler, HandlerRegistry } from "./HandlerRegistry.ts"
 import * as Bus from "./internal/bus.ts"
@@ -43,6 +45,8 @@ export type HandlerOf<Tag extends string> = Tag extends string ? Handler<Tag> : 
 export interface Options {
   /** The query's message id; a new one when absent. */
   readonly messageId?: string | undefined
+  /** Read what this receipt is of, or later; handlers wait for it that have `Projection.readingWrites` around them. */
+  readonly after?: { readonly position: Position } | undefined
 }
 
 /**
@@ -159,7 +163,8 @@ export function middleware(...all: ReadonlyArray<AnyMiddleware>): unknown {
  */
 export function ask<C extends Query.Any>(query: C, options?: Options): Dispatch<C>
 export function ask(query: Query.Any, options?: Options): unknown {
-  return Bus.dispatch("query", query, options?.messageId)
+  const asked = Bus.dispatch("query", query, options?.messageId)
+  return options?.after === undefined ? asked : Effect.provideService(asked, After, options.after)
 }
 
 /**

@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import type { Aggregate } from "../domain/Aggregate.ts"
 import type { Decide, ErrorOf } from "../domain/Decider.ts"
@@ -12,11 +11,17 @@ import type * as Decoding from "../domain/Decoding.ts"
 import type * as Event from "../domain/Event.ts"
 import * as Fold from "../domain/Fold.ts"
 import * as Position from "../domain/Position.ts"
+import type { Snapshots, Verification } from "../domain/Snapshots.ts"
 import type { StreamName } from "../domain/StreamName.ts"
 import * as EventStore from "../ports/EventStore.ts"
 import type { EventStoreError } from "../ports/EventStoreError.ts"
+import type { NeededBy, SnapshotError, SnapshotStore } from "../ports/SnapshotStore.ts"
 import type { TenantContext } from "../ports/TenantContext.ts"
-import * as Decoded from "./internal/decoding.ts"
+import * as Merging from "./internal/merging.ts"
+import { pause } from "./internal/pause.ts"
+import { repeated } from "./internal/repeated.ts"
+import * as Loading from "./internal/snapshots.ts"
+import * as Verifying from "./internal/verifying.ts"
 
 /**
  * An aggregate as it stands: version 0 and the initial state when nothing ever happened to it.
@@ -50,25 +55,47 @@ export interface Committed<out State, out E> extends Loaded<State> {
 export interface Options {
   /** How often to decide again when somebody else appended in between; 10 when absent, 0 for never. */
   readonly retries?: number | undefined
+  /**
+   * What follows when somebody else appended in between; `"retry"` when absent.
+   *
+   * - `"retry"`: load and decide again.
+   * - `"fail"`: the `VersionConflict` is the caller's at once.
+   * - `"merge"`: where every event in between commutes with every new one, by what the aggregate declares in `commutes`, the
+   *   events are appended after them as they were decided; otherwise as with `"retry"`. The decision is not asked again, so
+   *   it is for decisions that the commuting events cannot change.
+   */
+  readonly onConflict?: "fail" | "retry" | "merge" | undefined
+  /**
+   * What this execution is called, for instance the id of its command or the key that a client sends with each of its tries. An
+   * aggregate appends under an id once: executed again, nothing is decided, and the result is that of the first time. A
+   * decision that refused, or of no events, leaves its id free.
+   */
+  readonly id?: string | undefined
 }
 
 /**
- * Loads an aggregate by folding its stream.
+ * Loads an aggregate by folding its stream: from its newest usable snapshot on, where it declares snapshots.
  *
  * @category loading
  * @since 0.1.0
  */
-export const load = <Name extends string, State, E extends Event.Any, K extends Decoding.Kind>(
-  aggregate: Aggregate<Name, State, E, K>,
+export const load = <
+  Name extends string,
+  State,
+  E extends Event.Any,
+  K extends Decoding.Kind,
+  S extends Snapshots<State> | undefined
+>(
+  aggregate: Aggregate<Name, State, E, K, S>,
   id: string
-): Effect.Effect<Loaded<State>, EventStoreError, EventStore.EventStore | TenantContext | Decoding.Services<K>> => {
+): Effect.Effect<
+  Loaded<State>,
+  EventStoreError,
+  EventStore.EventStore | TenantContext | Decoding.Services<K> | NeededBy<S>
+> => {
   const stream = aggregate.stream(id)
   return Effect.flatMap(EventStore.EventStore, (store) =>
-    Effect.flatMap(store.readStream(stream), (stored) =>
-      Decoded.andThen(Decoded.foldStream(aggregate, stored), (state) =>
-        Effect.succeed({ stream, state, version: versionOf(stored) })
-      )
-    )
+    Effect.map(Loading.read(aggregate, store, stream), ({ state, version }) => ({ stream, state, version }))
   )
 }
 
@@ -110,10 +137,11 @@ export function execute<
   State,
   E extends Event.Any,
   K extends Decoding.Kind,
+  S extends Snapshots<State> | undefined,
   Command,
   Decision extends Result.Result<ReadonlyArray<E>, unknown>
 >(
-  aggregate: Aggregate<Name, State, E, K>,
+  aggregate: Aggregate<Name, State, E, K, S>,
   id: string,
   command: Command,
   decide: (command: Command, state: NoInfer<State>) => Decision,
@@ -121,10 +149,18 @@ export function execute<
 ): Effect.Effect<
   Committed<State, E>,
   EventStoreError | ErrorOf<Decision>,
-  EventStore.EventStore | TenantContext | Decoding.Services<K>
+  EventStore.EventStore | TenantContext | Decoding.Services<K> | NeededBy<S>
 >
-export function execute<Name extends string, State, E extends Event.Any, K extends Decoding.Kind, Command, Error>(
-  aggregate: Aggregate<Name, State, E, K>,
+export function execute<
+  Name extends string,
+  State,
+  E extends Event.Any,
+  K extends Decoding.Kind,
+  S extends Snapshots<State> | undefined,
+  Command,
+  Error
+>(
+  aggregate: Aggregate<Name, State, E, K, S>,
   id: string,
   command: Command,
   decide: Decide<Command, State, E, Error>,
@@ -132,54 +168,118 @@ export function execute<Name extends string, State, E extends Event.Any, K exten
 ): Effect.Effect<
   Committed<State, E>,
   EventStoreError | Error,
-  EventStore.EventStore | TenantContext | Decoding.Services<K>
+  EventStore.EventStore | TenantContext | Decoding.Services<K> | NeededBy<S>
 > {
   const stream = aggregate.stream(id)
-  const retries = options?.retries ?? 10
-  type Services = TenantContext | Decoding.Services<K>
-  type Attempt = Effect.Effect<Committed<State, E>, EventStoreError | Error, Services>
+  const retries = options?.onConflict === "fail" ? 0 : (options?.retries ?? 10)
+  type Attempt = Effect.Effect<
+    Committed<State, E>,
+    EventStoreError | Error,
+    TenantContext | Decoding.Services<K> | NeededBy<S>
+  >
 
   const attempt = (store: EventStore.EventStore["Service"], tried: number): Attempt =>
-    Effect.flatMap(store.readStream(stream), (stored) =>
-      Decoded.andThen(Decoded.foldStream(aggregate, stored), (state) =>
-        attemptAt(store, state, versionOf(stored), tried)
-      )
-    )
+    options?.id === undefined
+      ? decided(store, tried)
+      : Effect.flatMap(repeated(aggregate, store, stream, options.id), (before) =>
+          before === undefined ? decided(store, tried) : Effect.succeed(before)
+        )
 
-  const attemptAt = (
+  const decided = (store: EventStore.EventStore["Service"], tried: number): Attempt =>
+    Effect.flatMap(Loading.read(aggregate, store, stream), (read) => {
+      const { state, version } = read
+      const decision = decide(command, state)
+      if (Result.isFailure(decision)) return Effect.fail(decision.failure)
+      const events = decision.success
+      if (events.length === 0) return Effect.succeed({ stream, state, version, events, position: Position.start })
+      const committed = append(store, events, { state, version }, tried)
+      return aggregate.snapshots === undefined
+        ? committed
+        : Effect.tap(committed, Loading.takeIfDue(aggregate, stream, read))
+    })
+
+  const append = (
     store: EventStore.EventStore["Service"],
-    state: State,
-    version: number,
+    events: ReadonlyArray<E>,
+    { state, version }: Merging.Merged<State>,
     tried: number
-  ): Attempt => {
-    const decision = decide(command, state)
-    if (Result.isFailure(decision)) return Effect.fail(decision.failure)
-    const events = decision.success
-    if (events.length === 0) return Effect.succeed({ stream, state, version, events, position: Position.start })
-    return store.append({ stream, expected: version, events }).pipe(
-      Effect.map((receipt) => ({
-        stream,
-        events,
-        state: Fold.run({ initial: state, evolve: aggregate.evolve }, events),
-        version: receipt.version,
-        position: receipt.position
-      })),
-      Effect.catch(
-        (error): Attempt =>
-          error.reason._tag === "VersionConflict" && tried < retries
-            ? Effect.andThen(pause(tried), attempt(store, tried + 1))
-            : Effect.fail(error)
-      )
+  ): Attempt =>
+    store.append({ stream, expected: version, events, id: options?.id }).pipe(
+      Effect.map((receipt) =>
+        // Somebody else has executed it at the same time, and was faster.
+        receipt.repeated === true
+          ? attempt(store, tried)
+          : Effect.succeed({
+              stream,
+              events,
+              state: Fold.run({ initial: state, evolve: aggregate.evolve }, events),
+              version: receipt.version,
+              position: receipt.position
+            })
+      ),
+      Effect.catch((error) => {
+        if (error.reason._tag !== "VersionConflict" || tried >= retries) return Effect.fail(error)
+        const again = attempt(store, tried + 1)
+        return Effect.succeed(
+          Effect.andThen(
+            pause(tried),
+            options?.onConflict !== "merge"
+              ? again
+              : Effect.flatMap(Merging.merge(aggregate, store, stream, { state, version }, events), (merged) =>
+                  merged === undefined ? again : append(store, events, merged, tried + 1)
+                )
+          )
+        )
+      }),
+      Effect.flatten
     )
-  }
 
   return Effect.flatMap(EventStore.EventStore, (store) => attempt(store, 0))
 }
 
-const versionOf = (stored: ReadonlyArray<{ readonly version: number }>): number => stored.at(-1)?.version ?? 0
+/**
+ * Takes a snapshot of an aggregate as it stands, whatever its policy says; answers with the version that it is of.
+ *
+ * **Details**
+ *
+ * It is 0 when there is nothing to keep: no event, or only events that can still be joined with what follows. Unlike a
+ * snapshot that a command takes, one that cannot be kept is a failure.
+ *
+ * @category snapshots
+ * @since 0.1.0
+ */
+export const snapshot = <Name extends string, State, E extends Event.Any, K extends Decoding.Kind>(
+  aggregate: Aggregate<Name, State, E, K, Snapshots<State>>,
+  id: string
+): Effect.Effect<
+  number,
+  EventStoreError | SnapshotError,
+  EventStore.EventStore | SnapshotStore | TenantContext | Decoding.Services<K>
+> => {
+  const stream = aggregate.stream(id)
+  return Effect.flatMap(EventStore.EventStore, (store) =>
+    Effect.flatMap(Loading.read(aggregate, store, stream), (read) =>
+      Loading.take(aggregate, aggregate.snapshots, stream, read)
+    )
+  )
+}
 
-// The first two tries follow at once: most races have one winner. Then up to 1, 2, 4 ... 64 ms.
-const pause = (tried: number): Effect.Effect<void> =>
-  tried < 2
-    ? Effect.yieldNow
-    : Effect.flatMap(Random.next, (random) => Effect.sleep(random * 2 ** Math.min(tried - 2, 6)))
+/**
+ * Compares the snapshot of an aggregate with a fold of all its events.
+ *
+ * **Details**
+ *
+ * It finds what a schema cannot: a snapshot that was taken with another `evolve`, or with an upcaster that has been corrected
+ * since. The way out is another `version` of the aggregate's snapshots. It reads the whole stream.
+ *
+ * @category snapshots
+ * @since 0.1.0
+ */
+export const verify = <Name extends string, State, E extends Event.Any, K extends Decoding.Kind>(
+  aggregate: Aggregate<Name, State, E, K, Snapshots<State>>,
+  id: string
+): Effect.Effect<
+  Verification,
+  EventStoreError | SnapshotError,
+  EventStore.EventStore | SnapshotStore | TenantContext | Decoding.Services<K>
+> => Verifying.verify(aggregate, aggregate.stream(id))

@@ -10,14 +10,26 @@ import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import * as fs from "node:fs"
 import { CommandError } from "../interfaces/cli/CommandError.ts"
+import * as EventsCommand from "../interfaces/cli/EventsCommand.ts"
+import * as MigrateCommand from "../interfaces/cli/MigrateCommand.ts"
+import * as OutboxCommand from "../interfaces/cli/OutboxCommand.ts"
+import * as ProjectionsCommand from "../interfaces/cli/ProjectionsCommand.ts"
 import { Project } from "../interfaces/cli/Project.ts"
 import * as SchemaCommand from "../interfaces/cli/SchemaCommand.ts"
+import * as StreamsCommand from "../interfaces/cli/StreamsCommand.ts"
+import * as SubscriptionsCommand from "../interfaces/cli/SubscriptionsCommand.ts"
+import { Given, layer as databaseLayer } from "./database.ts"
 import { loadProject } from "./loadProject.ts"
 
 const version = (): string => {
   const described: unknown = JSON.parse(fs.readFileSync(new URL("../../package.json", import.meta.url), "utf8"))
   return typeof described === "object" && described !== null && "version" in described ? String(described.version) : ""
 }
+
+const projectLayer = Layer.effect(
+  Project,
+  Effect.flatMap(Given, ({ config }) => loadProject(config))
+)
 
 const app = Command.make("effect-cqrs").pipe(
   Command.withDescription("Looks after the events of a program"),
@@ -27,10 +39,24 @@ const app = Command.make("effect-cqrs").pipe(
         "The file that describes the program, effect-cqrs.config.ts (or .mts, .js, .mjs) when absent"
       ),
       Flag.optional
+    ),
+    url: Flag.Redacted("url").pipe(
+      Flag.withDescription("The URL of the database, the environment's DATABASE_URL when absent"),
+      Flag.optional
     )
   }),
-  Command.withSubcommands([SchemaCommand.schema]),
-  Command.provide(({ config }) => Layer.effect(Project, loadProject(config)))
+  Command.withSubcommands([
+    Command.provide(SchemaCommand.schema, projectLayer),
+    Command.provide(ProjectionsCommand.projections, projectLayer),
+    Command.provide(MigrateCommand.migrate, databaseLayer),
+    Command.provide(MigrateCommand.doctor, databaseLayer),
+    Command.provide(StreamsCommand.streams, databaseLayer),
+    Command.provide(EventsCommand.events, databaseLayer),
+    Command.provide(SubscriptionsCommand.subscriptions, databaseLayer),
+    Command.provide(SubscriptionsCommand.parked, databaseLayer),
+    Command.provide(OutboxCommand.outbox, databaseLayer)
+  ]),
+  Command.provide((given) => Layer.succeed(Given, given))
 )
 
 // 1 is what a command has found. All else that is wrong, flags and crashes included, is 2: it could not look.

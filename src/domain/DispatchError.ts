@@ -46,7 +46,7 @@ export class Conflict extends Schema.TaggedError<Conflict>("effect-cqrs/Conflict
   actual: Schema.Int
 }) {
   override get message(): string {
-    return `${this.stream} is at version ${this.actual}, expected ${this.expected}`
+    return `${this.stream} is at ${this.actual}, expected ${this.expected}`
   }
 }
 
@@ -110,12 +110,55 @@ export class Timeout extends Schema.TaggedError<Timeout>("effect-cqrs/Timeout")(
 }
 
 /**
+ * What is read of a projection does not yet hold what was asked for; positions are those of the log.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class Behind extends Schema.TaggedError<Behind>("effect-cqrs/Behind")("Behind", {
+  projection: Schema.String,
+  wanted: Schema.Natural,
+  reached: Schema.Natural,
+  afterMillis: Schema.Number
+}) {
+  override get message(): string {
+    const { afterMillis, projection, reached, wanted } = this
+    return `The projection ${projection} has come to ${reached} after ${afterMillis} ms, not to ${wanted}`
+  }
+}
+
+/**
+ * Inside a unit of work it was asked to wait for a projection, which handles only what is committed.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class WaitsForItself extends Schema.TaggedError<WaitsForItself>("effect-cqrs/WaitsForItself")("WaitsForItself", {
+  projection: Schema.String,
+  wanted: Schema.Natural
+}) {
+  override get message(): string {
+    return `Inside a unit of work, the projection ${this.projection} cannot be waited for: it handles what is committed`
+  }
+}
+
+/**
  * All reasons.
  *
  * @category reasons
  * @since 0.1.0
  */
-export const Reason = Schema.Union([Invalid, NotHandled, Conflict, Gone, Storage, Unreachable, Timeout])
+export const Reason = Schema.Union([
+  Invalid,
+  NotHandled,
+  Conflict,
+  Gone,
+  Storage,
+  Unreachable,
+  Timeout,
+  Behind,
+  WaitsForItself
+])
 
 /**
  * @category reasons

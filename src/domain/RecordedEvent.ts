@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Result from "effect/Result"
+import type { Actor } from "./Actor.ts"
 import * as Decoding from "./Decoding.ts"
 import * as Event from "./Event.ts"
 import * as FieldIssue from "./FieldIssue.ts"
@@ -37,13 +38,26 @@ export interface Envelope {
 }
 
 /**
- * An event with its contents as the JSON that is stored.
+ * Why readers pass over an event, who decided that, and when, in milliseconds since 1970.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Skip {
+  readonly reason: string
+  readonly actor?: Actor | undefined
+  readonly skippedAt: number
+}
+
+/**
+ * An event with its contents as the JSON that is stored. `skip` is there only for who reads skipped events as well.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Stored extends Envelope {
   readonly data: unknown
+  readonly skip?: Skip | undefined
 }
 
 /**

@@ -12,6 +12,7 @@ import type { CheckpointError } from "../ports/CheckpointStore.ts"
 import type { EventBusError } from "../ports/EventBus.ts"
 import type { EventStoreError } from "../ports/EventStoreError.ts"
 import type { ReadModelError } from "../ports/ReadModelStore.ts"
+import type { SnapshotError } from "../ports/SnapshotStore.ts"
 import type { UnitOfWorkError } from "../ports/UnitOfWork.ts"
 
 /**
@@ -40,6 +41,7 @@ export type PortError =
   | EventStoreError
   | ReadModelError
   | CheckpointError
+  | SnapshotError
   | UnitOfWorkError
   | EventBusError
   | Cause.TimeoutError

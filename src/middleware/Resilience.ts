@@ -9,7 +9,7 @@ import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as DispatchError from "../domain/DispatchError.ts"
 import type * as Message from "../domain/Message.ts"
-import { EventStoreError } from "../ports/EventStoreError.ts"
+import * as EventStoreError from "../ports/EventStoreError.ts"
 import * as Middleware from "./Middleware.ts"
 
 /**
@@ -91,5 +91,5 @@ export const timeout = (duration: Duration.Input): Middleware.Middleware<Message
 }
 
 const isConflict = (error: unknown): boolean =>
-  (error instanceof EventStoreError && error.reason._tag === "VersionConflict") ||
+  (error instanceof EventStoreError.EventStoreError && EventStoreError.isConflict(error)) ||
   (error instanceof DispatchError.DispatchError && error.reason._tag === "Conflict")

@@ -54,7 +54,7 @@ export class CheckpointError extends Schema.TaggedError<CheckpointError>("effect
  *   goes on. Inside a unit of work it commits with the writes of the handler, which makes their effect exactly once.
  * - `remove` lets the reader start from the beginning.
  * - `passed` waits until a reader has handled everything up to a position. It is woken by commits of this process at once,
- *   and by those of others within the adapter's poll interval.
+ *   and by those of others when the adapter hears of them, or looks.
  *
  * @category services
  * @since 0.1.0
@@ -84,13 +84,30 @@ export interface Driver {
   readonly save: (name: string, from: Position.Position, to: Position.Position) => Effect.Effect<void, CheckpointError>
   readonly remove: (name: string) => Effect.Effect<void, CheckpointError>
   readonly afterCommit: (hook: Effect.Effect<void>) => Effect.Effect<void>
+  /** How to tell other processes of what was saved; absent when there can be none, or no way. */
+  readonly signals?: Signals | undefined
   /** How often to look for what other processes saved; absent when there can be none. */
   readonly pollInterval: Duration.Input | undefined
 }
 
-interface Waiting {
+/**
+ * How processes tell each other that a checkpoint has moved; hints, which may be lost.
+ *
+ * @category adapters
+ * @since 0.1.0
+ */
+export interface Signals {
+  /** Called after the commit. */
+  readonly tell: (name: string) => void
+  /** Called when somebody begins to wait in this process. */
+  readonly listen: () => void
+  /** Is given what to do when another process has told. */
+  readonly onHeard: (hear: (name: string) => void) => void
+}
+
+interface Waiter {
+  readonly position: Position.Position
   latch: Latch.Latch
-  count: number
 }
 
 /**
@@ -100,47 +117,58 @@ interface Waiting {
  * @since 0.1.0
  */
 export const make = (driver: Driver): CheckpointStore["Service"] => {
-  const waiting = new Map<string, Waiting>()
+  const waiting = new Map<string, Set<Waiter>>()
 
-  const announce = (name: string) =>
-    Effect.suspend(() => {
-      const entry = waiting.get(name)
-      if (entry === undefined) return Effect.void
-      const { latch } = entry
-      entry.latch = Latch.makeUnsafe(false)
-      return Effect.asVoid(latch.open)
+  const wake = (name: string, to?: Position.Position) => {
+    for (const waiter of waiting.get(name) ?? []) {
+      // What is not far enough is not worth a look.
+      if (to !== undefined && to < waiter.position) continue
+      const { latch } = waiter
+      waiter.latch = Latch.makeUnsafe(false)
+      latch.openUnsafe()
+    }
+  }
+  driver.signals?.onHeard((name) => wake(name))
+
+  const announce = (name: string, to: Position.Position) =>
+    Effect.sync(() => {
+      wake(name, to)
+      driver.signals?.tell(name)
     })
 
   const poll = driver.pollInterval === undefined ? Effect.never : Effect.sleep(driver.pollInterval)
 
   // The latch is taken before looking: a save between the look and the wait has opened it.
-  const look = (entry: Waiting, name: string, position: Position.Position): Effect.Effect<void, CheckpointError> =>
+  const look = (waiter: Waiter, name: string): Effect.Effect<void, CheckpointError> =>
     Effect.suspend(() => {
-      const { latch } = entry
+      const { latch, position } = waiter
       return Effect.flatMap(driver.load(name), (at) =>
-        at >= position ? Effect.void : Effect.andThen(Effect.race(latch.await, poll), look(entry, name, position))
+        at >= position ? Effect.void : Effect.andThen(Effect.race(latch.await, poll), look(waiter, name))
       )
     })
 
   const passed = (name: string, position: Position.Position): Effect.Effect<void, CheckpointError> =>
     Effect.acquireUseRelease(
       Effect.sync(() => {
-        const entry = waiting.get(name) ?? { latch: Latch.makeUnsafe(false), count: 0 }
-        entry.count++
-        waiting.set(name, entry)
-        return entry
+        const waiter = { position, latch: Latch.makeUnsafe(false) }
+        const waiters = waiting.get(name) ?? new Set()
+        waiting.set(name, waiters.add(waiter))
+        driver.signals?.listen()
+        return waiter
       }),
-      (entry) => look(entry, name, position),
-      (entry) =>
+      (waiter) => look(waiter, name),
+      (waiter) =>
         Effect.sync(() => {
-          if (--entry.count === 0) waiting.delete(name)
+          const waiters = waiting.get(name)
+          waiters?.delete(waiter)
+          if (waiters?.size === 0) waiting.delete(name)
         })
     )
 
   return {
     load: driver.load,
     // However the save ends: who is interrupted cannot tell whether it was saved, and those who wait look for themselves.
-    save: (name, from, to) => Effect.ensuring(driver.save(name, from, to), driver.afterCommit(announce(name))),
+    save: (name, from, to) => Effect.ensuring(driver.save(name, from, to), driver.afterCommit(announce(name, to))),
     remove: driver.remove,
     passed
   }

@@ -6,14 +6,26 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type { EventQuery } from "../domain/EventQuery.ts"
 import type { Position } from "../domain/Position.ts"
 import type { Stored } from "../domain/RecordedEvent.ts"
 import type { StreamName } from "../domain/StreamName.ts"
 import type { TenantId } from "../domain/TenantId.ts"
-import type { Append, Driver, Page, ReadAll, ReadStream, StreamState } from "./EventStoreDriver.ts"
+import type {
+  Append,
+  Appended,
+  Driver,
+  Matching,
+  Page,
+  ReadAll,
+  ReadMatching,
+  ReadStream,
+  StreamState
+} from "./EventStoreDriver.ts"
 import { EventStoreError, type ExpectedVersion, InvalidInput } from "./EventStoreError.ts"
+import * as Condition from "./internal/condition.ts"
 import * as Journal from "./internal/Journal.ts"
-import { makeMemory } from "./internal/memoryEventStore.ts"
+import * as MemoryLog from "./internal/memoryEventStore.ts"
 import * as Prepare from "./internal/prepare.ts"
 import * as Receipt from "./Receipt.ts"
 import type { SystemContext } from "./SystemContext.ts"
@@ -27,8 +39,14 @@ import { TenantContext } from "./TenantContext.ts"
  * - `append` adds events atomically and answers with the stream's new version and the last position. An append without
  *   events checks what it expects and writes nothing.
  * - `appendAll` does so for several different streams: all of them, or none.
+ * - An append with an `id` is written once, and answered with its first receipt whenever it is asked again; `appended` gives
+ *   that receipt without asking.
+ * - `readMatching` gives the events that a query fits, across streams and also beyond the mark, with the condition that
+ *   there are no others. An append under that `condition` fails with `AppendConditionFailed` when there are.
  * - `readStream` and `streamState` know one stream; a missing or tombstoned stream reads as empty.
  * - `readAll` pages through the tenant's events in the global order, `readAllTenants` through everybody's.
+ * - What retention hides and what is skipped (see `StreamAdmin`) is not read; the streams that are archived are read by their
+ *   names, and not in the log.
  * - `mark` is the highest position up to which the log is settled: nothing at or below it can still appear. All readers of
  *   the log stop there, so none of them skips an event that commits late.
  * - `changed` completes when there may be something to read after a position; it is a hint and may be early.
@@ -49,6 +67,14 @@ export class EventStore extends Context.Service<
       options?: ReadStream
     ) => Effect.Effect<ReadonlyArray<Stored>, EventStoreError, TenantContext>
     readonly streamState: (stream: StreamName) => Effect.Effect<StreamState, EventStoreError, TenantContext>
+    readonly appended: (
+      stream: StreamName,
+      id: string
+    ) => Effect.Effect<Appended | undefined, EventStoreError, TenantContext>
+    readonly readMatching: (
+      query: EventQuery,
+      options?: ReadMatching
+    ) => Effect.Effect<Matching, EventStoreError, TenantContext>
     readonly readAll: (options: ReadAll) => Effect.Effect<Page, EventStoreError, TenantContext>
     readonly readAllTenants: (options: ReadAll) => Effect.Effect<Page, EventStoreError, SystemContext>
     readonly mark: Effect.Effect<Position, EventStoreError>
@@ -59,6 +85,9 @@ export class EventStore extends Context.Service<
     ) => Effect.Effect<void, EventStoreError, TenantContext>
   }
 >()("effect-cqrs/ports/EventStore") {}
+
+const refuse = (reason: EventStoreError["reason"]): Effect.Effect<never, EventStoreError> =>
+  Effect.fail(new EventStoreError({ reason }))
 
 /**
  * The event store over an adapter's driver.
@@ -74,7 +103,7 @@ export const make = (driver: Driver): EventStore["Service"] => {
     Effect.withFiber<ReadonlyArray<Receipt.AppendReceipt>, EventStoreError, TenantContext>((fiber) => {
       const tenant = Context.getUnsafe(fiber.context, TenantContext).id
       const prepared = Prepare.appends(tenant, appends, fiber)
-      if (prepared._tag === "Failure") return Effect.fail(new EventStoreError({ reason: prepared.failure }))
+      if (prepared._tag === "Failure") return refuse(prepared.failure)
       const collector = fiber.getRef(Receipt.Collector)
       const written = driver.append(tenant, prepared.success)
       return collector === undefined
@@ -83,19 +112,19 @@ export const make = (driver: Driver): EventStore["Service"] => {
     })
 
   const check = (tenant: TenantId, append: Append) => {
-    const issues = Prepare.targetIssues(tenant, append.stream, append.expected)
-    if (issues.length > 0) {
-      return Effect.fail(new EventStoreError({ reason: new InvalidInput({ stream: append.stream, issues }) }))
-    }
-    return Effect.flatMap(driver.streamState(tenant, append.stream), (state) => {
-      const refused = Prepare.refusal(append.stream, append.expected, state)
+    const { condition, stream } = append
+    const issues = [...Prepare.targetIssues(tenant, stream, append.expected), ...Condition.appendIssues(append)]
+    if (issues.length > 0) return refuse(new InvalidInput({ stream, issues }))
+    const standing = Effect.flatMap(driver.streamState(tenant, stream), (state) => {
+      const refused = Prepare.refusal(stream, append.expected, state)
       return refused === undefined
-        ? Effect.succeed<Receipt.AppendReceipt>({
-            stream: append.stream,
-            version: state.version,
-            position: Prepare.nothing
-          })
-        : Effect.fail(new EventStoreError({ reason: refused }))
+        ? Effect.succeed<Receipt.AppendReceipt>({ stream, version: state.version, position: Prepare.nothing })
+        : refuse(refused)
+    })
+    if (condition === undefined) return standing
+    return Effect.flatMap(driver.readMatching(tenant, condition.query, { after: condition.after }), ({ events }) => {
+      const failed = Condition.firstUnknown(condition, events)
+      return failed === undefined ? standing : refuse(Condition.failed(stream, condition, failed))
     })
   }
 
@@ -103,7 +132,7 @@ export const make = (driver: Driver): EventStore["Service"] => {
     const empty = appends.filter((append) => append.events.length === 0)
     if (empty.length === 0) return write(appends)
     const repeated = Prepare.repeated(appends)
-    if (repeated !== undefined) return Effect.fail(new EventStoreError({ reason: repeated }))
+    if (repeated !== undefined) return refuse(repeated)
     return inTenant((tenant) => Effect.forEach(empty, (append) => check(tenant, append))).pipe(
       Effect.flatMap((checked) => {
         const rest = appends.filter((append) => append.events.length > 0)
@@ -126,6 +155,20 @@ export const make = (driver: Driver): EventStore["Service"] => {
       inTenant((tenant) =>
         Prepare.readable(tenant, stream) ? driver.streamState(tenant, stream) : Effect.succeed(Prepare.missing)
       ),
+    appended: (stream, id) =>
+      inTenant((tenant) =>
+        Prepare.readable(tenant, stream) && Condition.idIssue(id) === undefined
+          ? driver.appended(tenant, stream, id)
+          : Effect.succeed(undefined)
+      ),
+    readMatching: (query, options) =>
+      inTenant((tenant) => {
+        const issues = Condition.queryIssues(query)
+        if (issues.length > 0) return refuse(new InvalidInput({ stream: "", issues }))
+        return Prepare.tenantReadable(tenant)
+          ? driver.readMatching(tenant, query, options ?? {})
+          : Effect.map(driver.mark, (after): Matching => ({ events: [], condition: { query, after } }))
+      }),
     readAll: (options) =>
       inTenant((tenant) =>
         Prepare.tenantReadable(tenant)
@@ -139,7 +182,7 @@ export const make = (driver: Driver): EventStore["Service"] => {
       inTenant((tenant) => {
         const issues = Prepare.targetIssues(tenant, stream, expected)
         return issues.length > 0
-          ? Effect.fail(new EventStoreError({ reason: new InvalidInput({ stream, issues }) }))
+          ? refuse(new InvalidInput({ stream, issues }))
           : driver.tombstone(tenant, stream, expected)
       })
   }
@@ -158,5 +201,7 @@ export const make = (driver: Driver): EventStore["Service"] => {
  */
 export const layerMemory: Layer.Layer<EventStore> = Layer.effect(
   EventStore,
-  Effect.map(Journal.MemoryJournal, (journal) => make(makeMemory(journal)))
-).pipe(Layer.provide(Journal.layer))
+  Effect.gen(function* () {
+    return make(MemoryLog.makeMemory(yield* Journal.MemoryJournal, yield* MemoryLog.SharedLog))
+  })
+).pipe(Layer.provide([Journal.layer, MemoryLog.layer]))

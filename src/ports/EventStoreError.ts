@@ -41,6 +41,24 @@ export class VersionConflict extends Schema.TaggedError<VersionConflict>("effect
 }
 
 /**
+ * Something has happened that the condition of an append did not expect; `position` is that of the first such event.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class AppendConditionFailed extends Schema.TaggedError<AppendConditionFailed>(
+  "effect-cqrs/AppendConditionFailed"
+)("AppendConditionFailed", {
+  stream: Schema.String,
+  after: Schema.Int,
+  position: Schema.Int
+}) {
+  override get message(): string {
+    return `The event at position ${this.position} was not known to what is appended to ${this.stream}, which knows all up to ${this.after}`
+  }
+}
+
+/**
  * The stream was ended for good; nothing can be appended to it again.
  *
  * @category errors
@@ -56,6 +74,20 @@ export class StreamTombstoned extends Schema.TaggedError<StreamTombstoned>("effe
 }
 
 /**
+ * The stream is archived: it can be read by its name, and takes nothing until it is restored.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class StreamArchived extends Schema.TaggedError<StreamArchived>("effect-cqrs/StreamArchived")("StreamArchived", {
+  stream: Schema.String
+}) {
+  override get message(): string {
+    return `The stream ${this.stream} is archived`
+  }
+}
+
+/**
  * The caller gave something no store can keep; each field is named, events as `events[2].title`.
  *
  * @category errors
@@ -66,7 +98,26 @@ export class InvalidInput extends Schema.TaggedError<InvalidInput>("effect-cqrs/
   issues: Schema.Array(FieldIssue.FieldIssue)
 }) {
   override get message(): string {
-    return `Cannot append to ${JSON.stringify(this.stream.slice(0, 100))}: ${FieldIssue.format(this.issues)}`
+    const place = this.stream === "" ? "Invalid input" : `Cannot append to ${JSON.stringify(this.stream.slice(0, 100))}`
+    return `${place}: ${FieldIssue.format(this.issues)}`
+  }
+}
+
+/**
+ * An event takes more bytes than `EventSize.MaxEventBytes` allows, so nothing was appended; `index` counts from 0.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class EventTooLarge extends Schema.TaggedError<EventTooLarge>("effect-cqrs/EventTooLarge")("EventTooLarge", {
+  stream: Schema.String,
+  index: Schema.Natural,
+  type: Schema.String,
+  size: Schema.Natural,
+  limit: Schema.Natural
+}) {
+  override get message(): string {
+    return `Cannot append events[${this.index}] (${this.type}) to ${this.stream}: it takes ${this.size} bytes, at most ${this.limit} are allowed`
   }
 }
 
@@ -129,8 +180,11 @@ export class EventStoreError extends Schema.TaggedError<EventStoreError>("effect
   {
     reason: Schema.Union([
       VersionConflict,
+      AppendConditionFailed,
       StreamTombstoned,
+      StreamArchived,
       InvalidInput,
+      EventTooLarge,
       EventUndecodable,
       ProjectionFailed,
       StorageFailure
@@ -141,6 +195,15 @@ export class EventStoreError extends Schema.TaggedError<EventStoreError>("effect
     return this.reason.message
   }
 }
+
+/**
+ * Whether somebody else was faster: what was read is out of date, and to read and decide again is the way on.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isConflict = ({ reason }: EventStoreError): boolean =>
+  reason._tag === "VersionConflict" || reason._tag === "AppendConditionFailed"
 
 /**
  * Whether a stream at `actual` is what `expected` asks for.

@@ -5,29 +5,53 @@
  */
 import * as Layer from "effect/Layer"
 import * as CheckpointStore from "./CheckpointStore.ts"
+import * as ConsumerStore from "./ConsumerStore.ts"
 import * as EventBus from "./EventBus.ts"
+import * as EventImport from "./EventImport.ts"
 import * as EventStore from "./EventStore.ts"
+import * as Inbox from "./Inbox.ts"
+import * as Outbox from "./Outbox.ts"
+import * as ParkedStore from "./ParkedStore.ts"
+import * as ProjectionStore from "./ProjectionStore.ts"
 import * as ReadModelStore from "./ReadModelStore.ts"
+import * as SnapshotStore from "./SnapshotStore.ts"
+import * as StreamAdmin from "./StreamAdmin.ts"
 import * as UnitOfWork from "./UnitOfWork.ts"
 
 /**
- * Event store, checkpoints, read models, event bus and units of work over one journal: what one transaction writes to
- * several of them commits together.
+ * All ports that a program can have in memory over one journal: what one transaction writes to several of them commits
+ * together.
  *
  * @category layers
  * @since 0.1.0
  */
 export const layer: Layer.Layer<
   | EventStore.EventStore
+  | StreamAdmin.StreamAdmin
+  | EventImport.EventImport
   | CheckpointStore.CheckpointStore
+  | ConsumerStore.ConsumerStore
+  | ParkedStore.ParkedStore
+  | Outbox.Outbox
+  | Inbox.Inbox
   | ReadModelStore.ReadModelStore
+  | ProjectionStore.ProjectionStore
+  | SnapshotStore.SnapshotStore
   | EventBus.EventBus
   | EventBus.EventBusHistory
   | UnitOfWork.UnitOfWork
 > = Layer.mergeAll(
   EventStore.layerMemory,
+  StreamAdmin.layerMemory,
+  EventImport.layerMemory,
   CheckpointStore.layerMemory,
+  ConsumerStore.layerMemory,
+  ParkedStore.layerMemory,
+  Outbox.layerMemory,
+  Inbox.layerMemory,
   ReadModelStore.layerMemory,
+  ProjectionStore.layerMemory,
+  SnapshotStore.layerMemory,
   EventBus.layerMemory,
   UnitOfWork.layerMemory
 )

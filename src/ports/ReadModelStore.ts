@@ -12,8 +12,10 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as FieldIssue from "../domain/FieldIssue.ts"
 import type { TenantId } from "../domain/TenantId.ts"
+import { byBytes } from "./internal/bytes.ts"
 import * as Journal from "./internal/Journal.ts"
 import { jsonIssues, nameIssue, tenantIssue } from "./internal/text.ts"
+import { collectionOf, ProjectionTarget } from "./ProjectionTarget.ts"
 import { StorageFailure } from "./StorageFailure.ts"
 import { TenantContext } from "./TenantContext.ts"
 
@@ -108,6 +110,11 @@ export class ReadModelStore extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<Document>, ReadModelError>
     /** Removes all documents of a collection, of all tenants: for rebuilding it. */
     readonly clear: (collection: string) => Effect.Effect<void, ReadModelError>
+    /**
+     * Gives each of two collections the contents of the other, at once, whatever their size: whoever reads sees one of them as
+     * a whole, before or after.
+     */
+    readonly exchange: (one: string, other: string) => Effect.Effect<void, ReadModelError>
   }
 >()("effect-cqrs/ports/ReadModelStore") {}
 
@@ -184,10 +191,24 @@ export const collection = <A, I>(name: string, schema: Schema.Codec<A, I>): Coll
   }
 
   const inTenant = <B>(
-    f: (store: ReadModelStore["Service"], tenant: TenantId) => Effect.Effect<B, ReadModelError>
+    f: (store: ReadModelStore["Service"], tenant: TenantId, kept: string) => Effect.Effect<B, ReadModelError>
   ): Effect.Effect<B, ReadModelError, ReadModelStore | TenantContext> =>
-    Effect.withFiber<B, ReadModelError, ReadModelStore | TenantContext>((fiber) =>
-      f(Context.getUnsafe(fiber.context, ReadModelStore), Context.getUnsafe(fiber.context, TenantContext).id)
+    Effect.withFiber<B, ReadModelError, ReadModelStore | TenantContext>((fiber) => {
+      const target = fiber.getRef(ProjectionTarget)
+      const kept = target?.collections.includes(name) === true ? collectionOf(name, target.generation) : name
+      const store = Context.getUnsafe(fiber.context, ReadModelStore)
+      return f(store, Context.getUnsafe(fiber.context, TenantContext).id, kept)
+    })
+
+  // A version that is being built must not write into what is read.
+  const writing = <B>(
+    id: string,
+    f: (store: ReadModelStore["Service"], tenant: TenantId, kept: string) => Effect.Effect<B, ReadModelError>
+  ) =>
+    Effect.flatMap(ProjectionTarget, (target) =>
+      target === undefined || target.collections.includes(name)
+        ? inTenant(f)
+        : Effect.fail(invalid(id, [{ path: "collection", message: undeclared(target.projection) }]))
     )
 
   // What could never be written cannot be there.
@@ -195,10 +216,10 @@ export const collection = <A, I>(name: string, schema: Schema.Codec<A, I>): Coll
   const known = (tenant: TenantId, id: string) => listable(tenant) && nameIssue("id", id, maxIdBytes) === undefined
 
   const get: Collection<A>["get"] = (id) =>
-    inTenant((store, tenant) =>
+    inTenant((store, tenant, kept) =>
       !known(tenant, id)
         ? Effect.succeedNone
-        : Effect.flatMap(store.get(tenant, name, id), (found) =>
+        : Effect.flatMap(store.get(tenant, kept, id), (found) =>
             Option.isNone(found)
               ? Effect.succeed(Option.none<A>())
               : Effect.map(Effect.fromResult(decode(found.value)), Option.some)
@@ -206,8 +227,8 @@ export const collection = <A, I>(name: string, schema: Schema.Codec<A, I>): Coll
     )
 
   const set: Collection<A>["set"] = (id, document) =>
-    inTenant((store, tenant) =>
-      Effect.flatMap(Effect.fromResult(encode(tenant, id, document)), (text) => store.set(tenant, name, id, text))
+    writing(id, (store, tenant, kept) =>
+      Effect.flatMap(Effect.fromResult(encode(tenant, id, document)), (text) => store.set(tenant, kept, id, text))
     )
 
   return {
@@ -219,12 +240,13 @@ export const collection = <A, I>(name: string, schema: Schema.Codec<A, I>): Coll
         const document = f(found)
         return Effect.as(set(id, document), document)
       }),
-    remove: (id) => inTenant((store, tenant) => (known(tenant, id) ? store.remove(tenant, name, id) : Effect.void)),
+    remove: (id) =>
+      writing(id, (store, tenant, kept) => (known(tenant, id) ? store.remove(tenant, kept, id) : Effect.void)),
     list: (options) =>
-      inTenant((store, tenant) =>
+      inTenant((store, tenant, kept) =>
         !listable(tenant)
           ? Effect.succeed([])
-          : Effect.flatMap(store.list(tenant, name, { ...options, after: keepable(options?.after) }), (documents) =>
+          : Effect.flatMap(store.list(tenant, kept, { ...options, after: keepable(options?.after) }), (documents) =>
               Effect.forEach(documents, (document) =>
                 Effect.map(Effect.fromResult(decode(document)), (value) => ({ id: document.id, document: value }))
               )
@@ -234,6 +256,9 @@ export const collection = <A, I>(name: string, schema: Schema.Codec<A, I>): Coll
 }
 
 const maxIdBytes = 1024
+
+const undeclared = (projection: string) =>
+  `is not among the collections of ${projection}: only those are kept apart while it is rebuilt`
 
 // An id after `a\0…` is an id after `a`: no id holds `\0`, and nothing else comes between the two.
 const keepable = (after: string | undefined) => after?.toWellFormed().split("\0", 1)[0]
@@ -256,28 +281,33 @@ export const layerMemory: Layer.Layer<ReadModelStore> = Layer.effect(
   ReadModelStore,
   Effect.map(Journal.MemoryJournal, (journal) => {
     const collections = new Journal.JournalMap<string, string>()
-    const keyOf = (tenant: TenantId, name: string, id: string) => `${name}\0${tenant}\0${id}`
+    // Under which name the contents of a collection are kept, where that is not its own.
+    const exchanged = new Journal.JournalMap<string, string>()
+    const keptAs = (transaction: Journal.Transaction | undefined, name: string) =>
+      exchanged.get(transaction, name) ?? name
+    const keyOf = (transaction: Journal.Transaction | undefined, tenant: TenantId, name: string, id: string) =>
+      `${keptAs(transaction, name)}\0${tenant}\0${id}`
     return {
       get: (tenant, name, id) =>
         journal.read((transaction) =>
-          Option.map(Option.fromUndefinedOr(collections.get(transaction, keyOf(tenant, name, id))), (data) => ({
-            id,
-            data: JSON.parse(data)
-          }))
+          Option.map(
+            Option.fromUndefinedOr(collections.get(transaction, keyOf(transaction, tenant, name, id))),
+            (data) => ({ id, data: JSON.parse(data) })
+          )
         ),
       set: (tenant, name, id, data) =>
         journal.write((transaction) => {
-          collections.set(transaction, keyOf(tenant, name, id), data)
+          collections.set(transaction, keyOf(transaction, tenant, name, id), data)
           return Exit.void
         }),
       remove: (tenant, name, id) =>
         journal.write((transaction) => {
-          collections.set(transaction, keyOf(tenant, name, id), undefined)
+          collections.set(transaction, keyOf(transaction, tenant, name, id), undefined)
           return Exit.void
         }),
       list: (tenant, name, options) =>
         journal.read((transaction) => {
-          const prefix = keyOf(tenant, name, "")
+          const prefix = keyOf(transaction, tenant, name, "")
           const found: Array<Document> = []
           for (const [key, data] of collections.entries(transaction)) {
             if (key.startsWith(prefix)) found.push({ id: key.slice(prefix.length), data })
@@ -291,25 +321,19 @@ export const layerMemory: Layer.Layer<ReadModelStore> = Layer.effect(
         }),
       clear: (name) =>
         journal.write((transaction) => {
+          const prefix = `${keptAs(transaction, name)}\0`
           for (const [key] of Array.from(collections.entries(transaction))) {
-            if (key.startsWith(`${name}\0`)) collections.set(transaction, key, undefined)
+            if (key.startsWith(prefix)) collections.set(transaction, key, undefined)
           }
+          return Exit.void
+        }),
+      exchange: (one, other) =>
+        journal.write((transaction) => {
+          const [first, second] = [keptAs(transaction, one), keptAs(transaction, other)]
+          exchanged.set(transaction, one, second)
+          exchanged.set(transaction, other, first)
           return Exit.void
         })
     }
   })
 ).pipe(Layer.provide(Journal.layer))
-
-const encoder = new TextEncoder()
-
-// UTF-16 order and UTF-8 order differ beyond the basic plane; databases with the "C" collation have the second.
-const byBytes = (one: string, other: string): number => {
-  const a = encoder.encode(one)
-  const b = encoder.encode(other)
-  const length = Math.min(a.length, b.length)
-  for (let index = 0; index < length; index++) {
-    const difference = (a[index] ?? 0) - (b[index] ?? 0)
-    if (difference !== 0) return difference
-  }
-  return a.length - b.length
-}

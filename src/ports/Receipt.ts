@@ -40,6 +40,8 @@ export interface AppendReceipt {
   readonly stream: string
   readonly version: number
   readonly position: Position.Position
+  /** True when the append had been written before under its id, and this is what it had come to; absent otherwise. */
+  readonly repeated?: boolean | undefined
 }
 
 /**
@@ -51,6 +53,27 @@ export interface AppendReceipt {
 export const Collector: Context.Reference<Array<AppendReceipt> | undefined> = Context.Reference<
   Array<AppendReceipt> | undefined
 >("effect-cqrs/ports/Receipt/Collector", { defaultValue: () => undefined })
+
+/**
+ * What the queries of the running fiber are to read at least; absent when anything will do.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const After: Context.Reference<{ readonly position: Position.Position } | undefined> = Context.Reference<
+  { readonly position: Position.Position } | undefined
+>("effect-cqrs/ports/Receipt/After", { defaultValue: () => undefined })
+
+/**
+ * Lets all queries that an effect asks read what this receipt is of, if their handlers wait for it.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const after =
+  (receipt: { readonly position: Position.Position }) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.provideService(self, After, receipt)
 
 /**
  * One receipt for many appends: the last version of each stream, the last position of all.

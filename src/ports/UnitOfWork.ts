@@ -41,6 +41,7 @@ export class UnitOfWorkError extends Schema.TaggedError<UnitOfWorkError>("effect
  * - `transaction` commits when the effect succeeds and rolls back when it fails, dies or is interrupted. Inside another
  *   transaction it is a savepoint: its failure undoes its own writes, and the outer one may go on.
  * - `afterCommit` runs an effect once the outermost transaction has committed, or at once outside of one.
+ * - `isOpen` tells whether the running fiber is inside a transaction that has not ended.
  *
  * Every port of the same storage takes part, by the fiber that runs. Nobody else sees a write before it is committed.
  *
@@ -76,6 +77,7 @@ export class UnitOfWork extends Context.Service<
   {
     readonly transaction: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | UnitOfWorkError, R>
     readonly afterCommit: (hook: Effect.Effect<void>) => Effect.Effect<void>
+    readonly isOpen: Effect.Effect<boolean>
   }
 >()("effect-cqrs/ports/UnitOfWork") {}
 
@@ -89,6 +91,7 @@ export const layerMemory: Layer.Layer<UnitOfWork> = Layer.effect(
   UnitOfWork,
   Effect.map(Journal.MemoryJournal, (journal) => ({
     transaction: <A, E, R>(self: Effect.Effect<A, E, R>) => journal.transaction(Receipt.forgetOnFailure(self)),
-    afterCommit: (hook: Effect.Effect<void>) => journal.afterCommit(hook)
+    afterCommit: (hook: Effect.Effect<void>) => journal.afterCommit(hook),
+    isOpen: journal.read((transaction) => transaction !== undefined)
   }))
 ).pipe(Layer.provide(Journal.layer))

@@ -113,7 +113,7 @@ const handle = <E, R>(projection: Projection.Projection<E, R>) =>
     let after = Position.start
     while (true) {
       const page = yield* store.readAll({ after, limit: projection.batchSize, types: projection.events })
-      yield* unit.transaction(Effect.forEach(page.events, projection.apply, { discard: true }))
+      yield* unit.transaction(projection.handle(page.events))
       if (page.cursor >= page.mark) return
       after = page.cursor
     }

@@ -16,6 +16,7 @@ import {
   Query,
   QueryBus,
   ReadModelStore,
+  SnapshotStore,
   StorageFailure,
   StreamName,
   TenantContext,
@@ -71,6 +72,16 @@ const cases: ReadonlyArray<readonly [name: string, error: Handler.PortError, rea
       reason: new ReadModelStore.InvalidDocument({ collection: "titles", id: "1", issues })
     }),
     new DispatchError.Invalid({ issues })
+  ],
+  [
+    "InvalidSnapshot",
+    new SnapshotStore.SnapshotError({ reason: new SnapshotStore.InvalidSnapshot({ stream: "Cart-1", issues }) }),
+    new DispatchError.Storage({ operation: "snapshot", retryable: false })
+  ],
+  [
+    "StorageFailure of snapshots",
+    new SnapshotStore.SnapshotError({ reason: storage }),
+    new DispatchError.Storage({ operation: "append", retryable: true })
   ],
   [
     "StorageFailure of read models",

@@ -14,6 +14,7 @@ import {
   StreamName,
   SystemContext,
   TenantContext,
+  UnitOfWork,
   Upcaster
 } from "../../src/index.ts"
 import { logging } from "./logged.ts"
@@ -264,9 +265,26 @@ describe("waitFor", () => {
           return yield* Fiber.join(fiber)
         }).pipe(Effect.provide(Stores))
       const timeout = (afterMillis: number) =>
-        DispatchError.make("sales", new DispatchError.Timeout({ afterMillis, waitingFor: "projection sales" }))
+        DispatchError.make(
+          "sales",
+          new DispatchError.Behind({ projection: "sales", wanted: 7, reached: 0, afterMillis })
+        )
       expect(yield* after(5000)).toEqual(timeout(5000))
       expect(yield* after(30, { timeout: "30 millis" })).toEqual(timeout(30))
+    })
+  )
+
+  it.effect("inside a unit of work is refused at once: what it waits for is handled after the commit", () =>
+    Effect.gen(function* () {
+      const program = Effect.gen(function* () {
+        const unit = yield* UnitOfWork.UnitOfWork
+        const error = yield* unit.transaction(Effect.flip(Projection.waitFor(SalesBySku, at)))
+        yield* unit.transaction(Projection.waitFor(SalesBySku, { position: Position.start }))
+        return error
+      })
+      expect(yield* program.pipe(Effect.provide(Stores))).toEqual(
+        DispatchError.make("sales", new DispatchError.WaitsForItself({ projection: "sales", wanted: 7 }))
+      )
     })
   )
 

@@ -330,3 +330,40 @@ describe("history", () => {
     })
   )
 })
+
+describe("Repository.execute under an id", () => {
+  const paid = (n: number, id?: string) => {
+    const { asked, decide } = adding()
+    return { asked, run: Repository.execute(Counter, "1", n, decide, { id }) }
+  }
+
+  it.effect("decides once, and answers again as the first time", () =>
+    Effect.gen(function* () {
+      yield* add(1)
+      const first = yield* paid(5, "a").run
+      expect(first).toMatchObject({ state: 6, version: 2, events: [new Added({ n: 5 })] })
+      yield* add(10)
+      const again = paid(500, "a")
+      expect(yield* again.run).toEqual(first)
+      expect(again.asked).toEqual([])
+      expect(yield* paid(5, "b").run).toMatchObject({ state: 21, version: 4 })
+    }).pipe(Effect.provide(Live))
+  )
+
+  it.effect("leaves the id of what it refused, and of what led to nothing", () =>
+    Effect.gen(function* () {
+      expect(yield* Effect.flip(paid(2000, "a").run)).toEqual(new Full({ at: 0 }))
+      expect((yield* paid(0, "a").run).events).toEqual([])
+      expect(yield* paid(3, "a").run).toMatchObject({ state: 3, version: 1 })
+    }).pipe(Effect.provide(Live))
+  )
+
+  it.effect("gives those who race under one id one result", () =>
+    Effect.gen(function* () {
+      const runs = Array.from({ length: 10 }, (_, n) => paid(n + 1, "a").run)
+      const results = yield* Effect.all(runs, { concurrency: "unbounded" })
+      for (const result of results) expect(result).toEqual(results[0])
+      expect(results[0]?.version).toBe(1)
+    }).pipe(Effect.provide(Live))
+  )
+})

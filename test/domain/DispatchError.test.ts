@@ -9,10 +9,7 @@ const decode = Schema.decodeUnknownSync(codec)
 const reasons: ReadonlyArray<readonly [DispatchError.Reason, string]> = [
   [new DispatchError.Invalid({ issues: [{ path: "a", message: "bad" }] }), "Pay: a: bad"],
   [new DispatchError.NotHandled({ kind: "command" }), "Pay: No handler for this command is provided"],
-  [
-    new DispatchError.Conflict({ stream: "Cart-1", expected: "none", actual: 2 }),
-    "Pay: Cart-1 is at version 2, expected none"
-  ],
+  [new DispatchError.Conflict({ stream: "Cart-1", expected: "none", actual: 2 }), "Pay: Cart-1 is at 2, expected none"],
   [new DispatchError.Gone({ stream: "Cart-1" }), "Pay: Cart-1 is gone"],
   [new DispatchError.Storage({ operation: "append", retryable: true }), "Pay: The storage failed in append"],
   [new DispatchError.Unreachable({ service: "redis" }), "Pay: redis cannot be reached"],

@@ -2,14 +2,33 @@ import { describe, expect, inject, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Law from "../../src/testing/Law.ts"
 import type { Control } from "./controls.ts"
+import { wrongEventSizes } from "./wrongEventSizes.ts"
+import { wrongConsumerStores, wrongParkedStores } from "./wrongConsumerStores.ts"
+import { wrongBoundaries } from "./wrongBoundaries.ts"
 import { wrongEventStores } from "./wrongEventStores.ts"
+import { wrongInboxes } from "./wrongInboxes.ts"
+import { wrongOutboxes } from "./wrongOutboxes.ts"
+import { wrongProjections, wrongProjectionStores } from "./wrongProjections.ts"
+import { wrongSnapshotStores } from "./wrongSnapshotStores.ts"
+import { wrongEventImports } from "./wrongEventImports.ts"
+import { wrongStreamAdmins } from "./wrongStreamAdmins.ts"
 import { wrongCheckpointStores, wrongEventBuses, wrongReadModelStores, wrongUnitsOfWork } from "./wrongStores.ts"
 
 const wrongs: ReadonlyArray<readonly [port: string, controls: ReadonlyArray<Control>]> = [
-  ["EventStore", wrongEventStores],
+  ["EventStore (sizes)", wrongEventSizes],
+  ["EventStore", [...wrongEventStores, ...wrongBoundaries]],
+  ["StreamAdmin", wrongStreamAdmins],
+  ["EventImport", wrongEventImports],
   ["CheckpointStore", wrongCheckpointStores],
+  ["ConsumerStore", wrongConsumerStores],
+  ["ParkedStore", wrongParkedStores],
+  ["Outbox", wrongOutboxes],
+  ["Inbox", wrongInboxes],
   ["ReadModelStore", wrongReadModelStores],
+  ["SnapshotStore", wrongSnapshotStores],
   ["UnitOfWork", wrongUnitsOfWork],
+  ["ProjectionStore", wrongProjectionStores],
+  ["Projection", wrongProjections],
   ["EventBus", wrongEventBuses]
 ]
 

@@ -1,8 +1,17 @@
 import * as Memory from "../../src/ports/Memory.ts"
 import * as CheckpointStoreLaws from "../../src/testing/CheckpointStoreLaws.ts"
+import * as ConsumerStoreLaws from "../../src/testing/ConsumerStoreLaws.ts"
 import * as EventBusLaws from "../../src/testing/EventBusLaws.ts"
+import * as EventImportLaws from "../../src/testing/EventImportLaws.ts"
 import * as EventStoreLaws from "../../src/testing/EventStoreLaws.ts"
+import * as InboxLaws from "../../src/testing/InboxLaws.ts"
+import * as OutboxLaws from "../../src/testing/OutboxLaws.ts"
+import * as ParkedStoreLaws from "../../src/testing/ParkedStoreLaws.ts"
+import * as ProjectionLaws from "../../src/testing/ProjectionLaws.ts"
+import * as ProjectionStoreLaws from "../../src/testing/ProjectionStoreLaws.ts"
 import * as ReadModelStoreLaws from "../../src/testing/ReadModelStoreLaws.ts"
+import * as SnapshotStoreLaws from "../../src/testing/SnapshotStoreLaws.ts"
+import * as StreamAdminLaws from "../../src/testing/StreamAdminLaws.ts"
 import * as UnitOfWorkLaws from "../../src/testing/UnitOfWorkLaws.ts"
 import { checkLaws } from "./checkLaws.ts"
 
@@ -11,8 +20,20 @@ checkLaws(
   {
     EventStore: EventStoreLaws.laws,
     CheckpointStore: CheckpointStoreLaws.laws,
+    ConsumerStore: ConsumerStoreLaws.laws,
+    ParkedStore: ParkedStoreLaws.laws,
+    Outbox: OutboxLaws.laws,
+    Inbox: InboxLaws.laws,
     ReadModelStore: ReadModelStoreLaws.laws,
+    ProjectionStore: ProjectionStoreLaws.laws,
+    Projection: ProjectionLaws.laws,
+    SnapshotStore: SnapshotStoreLaws.laws,
+    "SnapshotStore in a UnitOfWork": SnapshotStoreLaws.transactional,
+    "SnapshotStore beside StreamAdmin": SnapshotStoreLaws.administered,
     UnitOfWork: UnitOfWorkLaws.laws,
+    StreamAdmin: StreamAdminLaws.laws,
+    EventImport: EventImportLaws.laws,
+    "StreamAdmin in a UnitOfWork": StreamAdminLaws.transactional,
     EventBus: EventBusLaws.laws,
     "EventBus in a UnitOfWork": EventBusLaws.transactional,
     EventBusHistory: EventBusLaws.history

@@ -106,6 +106,10 @@ const documents = controls<ReadModelStore["Service"]>(ReadModelStoreLaws.laws, (
 )
 
 export const wrongReadModelStores = [
+  documents("nothing is exchanged", ["exchange their contents"], (store) => ({
+    ...store,
+    exchange: () => Effect.void
+  })),
   documents("one tenant's documents are everybody's", ["neither sees nor changes"], (store) => {
     const all = TenantId.make("all")
     return {
@@ -177,6 +181,10 @@ const committing =
     )
 
 export const wrongUnitsOfWork = [
+  units("nobody knows of a transaction", ["whether it is inside a transaction"], (unit) => ({
+    ...unit,
+    isOpen: Effect.succeed(false)
+  })),
   units(
     "nothing is rolled back",
     ["that fails keeps nothing", "that is interrupted keeps nothing", "that dies keeps nothing"],
@@ -227,6 +235,7 @@ export const wrongUnitsOfWork = [
   units("what waits for the commit runs whatever comes", ["that does not come never runs"], (unit) => {
     const hooks: Array<Effect.Effect<void>> = []
     return {
+      ...unit,
       transaction: (self) =>
         Effect.ensuring(
           unit.transaction(self),
@@ -242,6 +251,7 @@ export const wrongUnitsOfWork = [
   units("what waits for the commit waits for the next one, outside of one", ["runs at once"], (unit) => {
     const hooks: Array<Effect.Effect<void>> = []
     return {
+      ...unit,
       transaction: (self) =>
         Effect.tap(unit.transaction(self), () => Effect.suspend(() => Effect.all(hooks.splice(0), { discard: true }))),
       afterCommit: (hook) => Effect.sync(() => void hooks.push(hook))

@@ -16,8 +16,10 @@ export interface Owner {
 export interface Program {
   readonly command: string
   readonly args: ReadonlyArray<string>
-  /** The program's working folder; removed once it has ended. */
+  /** The program's working folder; removed once it was stopped. */
   readonly folder: string
+  /** Whether the folder stays when the program does not become ready; default `false`. */
+  readonly keep?: boolean | undefined
   /** What it prints, on either output, when it accepts connections. */
   readonly ready: RegExp
   readonly owner?: Owner | undefined
@@ -31,7 +33,10 @@ export interface Program {
 export interface Running {
   readonly child: ChildProcess
   readonly log: () => string
+  /** Asks it to end, waits for that, and removes its folder. */
   readonly stop: () => Promise<void>
+  /** Ends it with `SIGKILL`, as a crash would, and leaves its folder. */
+  readonly kill: () => Promise<void>
 }
 
 /** A port the kernel has just called free. Another process may take it before it is used: the caller tries again. */
@@ -102,16 +107,24 @@ export const start = async (program: Program): Promise<Running> => {
     child.once("error", (error) => resolve(error.message))
     child.once("exit", (code, killedBy) => resolve(`it ended with ${code ?? killedBy}`))
   })
-  const kill = () => child.kill(signal)
-  process.once("exit", kill)
+  const ask = () => child.kill(signal)
+  process.once("exit", ask)
 
-  const stop = async () => {
-    process.off("exit", kill)
-    kill()
+  const end = async () => {
+    process.off("exit", ask)
+    ask()
     const late = setTimeout(() => child.kill("SIGKILL"), 10_000)
     await ended
     clearTimeout(late)
+  }
+  const stop = async () => {
+    await end()
     fs.rmSync(program.folder, { recursive: true, force: true })
+  }
+  const kill = async () => {
+    process.off("exit", ask)
+    child.kill("SIGKILL")
+    await ended
   }
 
   const ready = new Promise<undefined>((resolve) => {
@@ -129,7 +142,7 @@ export const start = async (program: Program): Promise<Running> => {
 
   const failure = await Promise.race([ready, ended, timeout])
   clearTimeout(timer)
-  if (failure === undefined) return { child, log: () => log, stop }
-  await stop()
+  if (failure === undefined) return { child, log: () => log, stop, kill }
+  await (program.keep === true ? end() : stop())
   throw new Error(`${program.command}: ${failure}\n${log.slice(-2000)}`)
 }

@@ -7,8 +7,19 @@ import { createRequire } from "node:module"
 import * as path from "node:path"
 import * as proc from "./proc.ts"
 
-export interface Server extends proc.Running {
+export interface Server {
   readonly url: string
+  /** The folder of the server's programs. */
+  readonly programs: string
+  /** The folder of its data. */
+  readonly data: string
+  readonly log: () => string
+  /** Ends it and removes its data. */
+  readonly stop: () => Promise<void>
+  /** Ends it with `SIGKILL`, as a crash would; its data stay. */
+  readonly kill: () => Promise<void>
+  /** Starts it again after `kill`, on its data and its port. */
+  readonly restart: () => Promise<void>
 }
 
 export interface PostgresOptions {
@@ -16,6 +27,8 @@ export interface PostgresOptions {
   readonly durable?: boolean | undefined
   /** More server settings by name. */
   readonly settings?: Readonly<Record<string, string>> | undefined
+  /** The folder of the programs to run; by default the first that runs here. */
+  readonly programs?: string | undefined
 }
 
 /** Starts a private PostgreSQL with an empty data folder. */
@@ -34,14 +47,14 @@ export const postgres = async (options?: PostgresOptions, attempts = 3): Promise
     ...options?.settings
   }
   try {
-    const programs = postgresPrograms(folder, owner)
+    const programs = options?.programs ?? postgresPrograms(folder, owner)
     const initdb = spawnSync(
       path.join(programs, "initdb"),
       ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
       { cwd: folder, encoding: "utf8", ...owner }
     )
     if (initdb.status !== 0) throw new Error(`initdb: ${initdb.stderr || String(initdb.error)}`)
-    const running = await proc.start({
+    const program: proc.Program = {
       command: path.join(programs, "postgres"),
       args: ["-D", data, "-h", "127.0.0.1", "-p", String(port)].concat(
         Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])
@@ -50,13 +63,47 @@ export const postgres = async (options?: PostgresOptions, attempts = 3): Promise
       owner,
       signal: "SIGINT",
       ready: /ready to accept connections/
-    })
-    return { ...running, url: `postgres://postgres@127.0.0.1:${port}/postgres` }
+    }
+    let running = await proc.start(program)
+    return {
+      url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+      programs,
+      data,
+      log: () => running.log(),
+      stop: () => running.stop(),
+      kill: () => running.kill(),
+      restart: async () => {
+        running = await startAgain(program)
+      }
+    }
   } catch (error) {
     fs.rmSync(folder, { recursive: true, force: true })
     if (attempts > 1 && String(error).includes("Address already in use")) return postgres(options, attempts - 1)
     throw error
   }
+}
+
+/** Tries until the sessions of the server before, which outlive it for a moment, have left its memory and its data. */
+const startAgain = async (program: proc.Program, attempts = 100): Promise<proc.Running> => {
+  try {
+    return await proc.start({ ...program, keep: true })
+  } catch (error) {
+    if (attempts === 1 || !/still in use|is running in data directory|Address already in use/.test(String(error))) {
+      throw error
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    return startAgain(program, attempts - 1)
+  }
+}
+
+/** The programs of an installation that has those to dump and restore with; those that come with the package have not. */
+export const dumpPrograms = (): string | undefined => {
+  const owner = proc.unprivileged()
+  return [process.env["PG_BIN"] ?? "", ...debianPrograms(), ...pathPrograms()].find(
+    (folder) =>
+      ["initdb", "postgres", "pg_dump", "psql"].every((name) => fs.existsSync(path.join(folder, name))) &&
+      whyNot(folder, owner) === undefined
+  )
 }
 
 /** The folder of PostgreSQL's programs that this machine and this user can run. */

@@ -3,13 +3,16 @@
  *
  * @since 0.1.0
  */
+import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { Statement } from "effect/sql/Statement"
 import * as Position from "../../domain/Position.ts"
 import { CheckpointConflict, CheckpointError, CheckpointStore, make } from "../../ports/CheckpointStore.ts"
+import * as checkpointSignals from "./internal/checkpointSignals.ts"
 import * as failure from "./internal/failure.ts"
+import * as session from "./internal/session.ts"
 import { joined } from "./internal/transaction.ts"
 
 interface Row {
@@ -21,14 +24,34 @@ interface Row {
  *
  * **Details**
  *
- * `passed` is woken by commits of this process at once, and looks every 250 ms for those of others.
+ * `passed` is woken by commits of this process at once, and by those of others by `NOTIFY`; it looks every 250 ms as well. A
+ * process in which somebody has waited keeps a connection that listens. A database with a single session has no other
+ * processes to hear of.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<CheckpointStore, never, SqlClient.SqlClient> = Layer.effect(
+export const layer: Layer.Layer<CheckpointStore, never, PgClient.PgClient | SqlClient.SqlClient> = Layer.effect(
   CheckpointStore,
-  Effect.map(SqlClient.SqlClient, (sql) => {
+  Effect.suspend(() => makeStore(true))
+)
+
+/**
+ * The same without listening, for poolers that share sessions: what other processes commit is noticed after 250 ms.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerPolling: Layer.Layer<CheckpointStore, never, PgClient.PgClient | SqlClient.SqlClient> = Layer.effect(
+  CheckpointStore,
+  Effect.suspend(() => makeStore(false))
+)
+
+const makeStore = (listens: boolean) =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const client = yield* PgClient.PgClient
+    const signals = session.isSingle(client) ? undefined : yield* checkpointSignals.make(client, listens)
     const rowsOf = <A>(operation: string, statement: Statement<A>) => {
       const toFailure = failure.fromSqlError(`CheckpointStore.${operation}`)
       return Effect.mapError(
@@ -63,10 +86,10 @@ export const layer: Layer.Layer<CheckpointStore, never, SqlClient.SqlClient> = L
       },
       remove: (name) => Effect.asVoid(rowsOf("remove", sql`delete from es.checkpoint where name = ${name}`)),
       afterCommit: (hook) => joined(sql, sql.afterCommit(hook)),
+      signals,
       pollInterval: "250 millis"
     })
   })
-)
 
 const returning = "returning c.position::float8 as position"
 

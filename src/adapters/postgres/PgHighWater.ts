@@ -70,6 +70,8 @@ export interface Options {
    * database with a single session. By default as the client's driver asks for.
    */
   readonly connection?: "own" | "shared" | undefined
+  /** For how long the mark may be held back before the log says so; 5 seconds when absent. */
+  readonly stuckAfter?: Duration.Input | undefined
 }
 
 /**
@@ -79,12 +81,13 @@ export interface Options {
  *
  * Every process runs one; one of them leads, by a lease of 2 s that the next one takes over. It looks every 2 ms while
  * something is being written, and ever less often down to every 250 ms while nothing is. It works in real time, whatever
- * the `Clock`, and comes back by itself after a lost connection, logging each attempt.
+ * the `Clock`, and comes back by itself after a lost connection, logging each attempt. What it sees is measured by
+ * `PgMetrics`; a mark that is held back is a warning that names who does it, once, and another word when it goes on.
  *
  * **Gotchas**
  *
- * A transaction that has appended and stays open holds the mark below what it wrote: writers go on, readers wait. Give the
- * role that writes an `idle_in_transaction_session_timeout`.
+ * A transaction that has appended and stays open holds the mark below what it wrote: writers go on, readers wait. Bound the
+ * role that writes with `PgRoles.limit`.
  *
  * @category layers
  * @since 0.1.0
@@ -102,18 +105,18 @@ export const layer = (options?: Options): Layer.Layer<PgHighWater, never, PgClie
           connection === "own"
             ? session.own(client, "effect-cqrs high-water agent")
             : Effect.succeed(session.shared(client)),
+        stuckAfter: Duration.fromInputUnsafe(options?.stuckAfter ?? "5 seconds"),
         announces: connection === "own"
       })
       yield* Effect.forkScoped(session.inBackground(agent.run))
       return {
         nudge: (position) => agent.nudge(position),
         state: Effect.sync(() => {
-          const [oldest] = agent.fences
           return {
             mark: agent.mark,
             leads: agent.leads,
             term: agent.term,
-            waited: oldest === undefined ? Duration.zero : Duration.millis(session.now() - oldest.since),
+            waited: Duration.millis(agent.waited),
             blockedBy: agent.blockers,
             failure: agent.failure
           }

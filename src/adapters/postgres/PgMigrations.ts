@@ -20,6 +20,7 @@ import { migrationFailed, type PostgresError, unavailable } from "./PostgresErro
  * - Any number of processes may start at once: one migrates, the others wait for it.
  * - A database that is newer than this code is left as it is.
  * - Once the database is up to date, no right to change the schema is needed.
+ * - A sequence of positions that is behind the log, as after a move of rows without sequences, is brought up to it.
  *
  * @category running
  * @since 0.1.0
@@ -31,7 +32,72 @@ export const run: Effect.Effect<ReadonlyArray<number>, PostgresError, SqlClient.
   for (const migration of migrations) {
     if (migration.id > latest && (yield* apply(sql, migration))) applied.push(migration.id)
   }
+  const behind = yield* Effect.mapError(catchUp(sql), unavailable)
+  if (behind !== undefined) {
+    yield* Effect.logWarning(
+      `es.position was behind the log, as after a move of rows without their sequences; it goes on after ${behind}`
+    )
+  }
   return applied
+})
+
+/**
+ * Brings the sequence up to the log, and says to where when it was behind. What is given out below the mark is never read.
+ */
+const catchUp = (sql: SqlClient.SqlClient): Effect.Effect<number | undefined, SqlError> =>
+  Effect.flatMap(
+    // Who may not write, or not even read, has no part in this.
+    sql<{ readonly able: boolean }>`
+      select has_sequence_privilege('es.position', 'update') and has_table_privilege('es.event', 'select')
+        and has_table_privilege('es.high_water', 'select') as able`.withoutTransform,
+    ([row]) => (row?.able === true ? Effect.map(setPosition(sql), ([set]) => set?.position) : Effect.undefined)
+  )
+
+const setPosition = (sql: SqlClient.SqlClient) =>
+  sql<{ readonly position: number }>`
+    select setval('es.position', l.position)::float8 as position
+    from (
+      select greatest((select h.position from es.high_water h where h.id = 1), (select max(e.position) from es.event e))
+    ) l (position)
+    where coalesce(pg_sequence_last_value('es.position'::regclass), 0) < l.position`.withoutTransform
+
+/**
+ * Which migrations a database has had.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Status {
+  readonly applied: ReadonlyArray<number>
+  /** Those that this code has and the database has not. */
+  readonly pending: ReadonlyArray<number>
+  /** Those that the database has had from newer code. */
+  readonly newer: ReadonlyArray<number>
+}
+
+/**
+ * Asks which migrations the database has had, and changes nothing.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const status: Effect.Effect<Status, PostgresError, SqlClient.SqlClient> = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const latest = yield* Effect.mapError(latestApplied(sql), unavailable)
+  const rows =
+    latest === 0
+      ? []
+      : yield* Effect.mapError(
+          sql<{ readonly id: number }>`select id from es.migration order by id`.withoutTransform,
+          unavailable
+        )
+  const applied = rows.map(({ id }) => id)
+  const known = migrations.map(({ id }) => id)
+  return {
+    applied,
+    pending: known.filter((id) => !applied.includes(id)),
+    newer: applied.filter((id) => !known.includes(id))
+  }
 })
 
 /**

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as SqlClient from "effect/sql/SqlClient"
-import type { Statement } from "effect/sql/Statement"
+import type { Fragment, Statement } from "effect/sql/Statement"
 import { defaultListLimit, type Document, ReadModelError, ReadModelStore } from "../../ports/ReadModelStore.ts"
 import * as failure from "./internal/failure.ts"
 import { whole } from "./internal/number.ts"
@@ -35,12 +35,16 @@ export const layer: Layer.Layer<ReadModelStore, never, SqlClient.SqlClient> = La
       )
     }
 
+    // Names of versions are few, and mostly there are none: the look-up is one page that is in memory.
+    const kept = (name: string | Fragment) =>
+      sql`coalesce((select kept_as from es.collection where name = ${name}), ${name})`
+
     return {
       get: (tenant, collection, id) =>
         Effect.map(
           rowsOf(
             "get",
-            sql<Document>`select id, data from es.document where tenant = ${tenant} and collection = ${collection} and id = ${id}`
+            sql<Document>`select id, data from es.document where tenant = ${tenant} and collection = ${kept(collection)} and id = ${id}`
           ),
           ([row]) => Option.fromUndefinedOr(row)
         ),
@@ -49,7 +53,7 @@ export const layer: Layer.Layer<ReadModelStore, never, SqlClient.SqlClient> = La
           rowsOf(
             "set",
             sql`insert into es.document (tenant, collection, id, data)
-values (${tenant}, ${collection}, ${id}, ${data}::jsonb)
+values (${tenant}, ${kept(collection)}, ${id}, ${data}::jsonb)
 on conflict (tenant, collection, id) do update set data = excluded.data`
           )
         ),
@@ -57,18 +61,29 @@ on conflict (tenant, collection, id) do update set data = excluded.data`
         Effect.asVoid(
           rowsOf(
             "remove",
-            sql`delete from es.document where tenant = ${tenant} and collection = ${collection} and id = ${id}`
+            sql`delete from es.document where tenant = ${tenant} and collection = ${kept(collection)} and id = ${id}`
           )
         ),
       list: (tenant, collection, { after, limit }) =>
         rowsOf(
           "list",
           sql<Document>`select id, data from es.document
-where tenant = ${tenant} and collection = ${collection} and id > ${storable(after ?? "")}
+where tenant = ${tenant} and collection = ${kept(collection)} and id > ${storable(after ?? "")}
 order by id limit ${whole(limit, defaultListLimit)}::int8`
         ),
       clear: (collection) =>
-        Effect.asVoid(rowsOf("clear", sql`delete from es.document where collection = ${collection}`))
+        Effect.asVoid(rowsOf("clear", sql`delete from es.document where collection = ${kept(collection)}`)),
+      exchange: (one, other) =>
+        Effect.asVoid(
+          rowsOf(
+            "exchange",
+            // Both rows are computed before either is written.
+            sql`insert into es.collection (name, kept_as)
+select n.name, ${kept(sql`n.other`)} from (values (${one}::text, ${other}::text), (${other}::text, ${one}::text)) n (name, other)
+order by 1
+on conflict (name) do update set kept_as = excluded.kept_as`
+          )
+        )
     }
   })
 )

@@ -9,7 +9,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import * as Receipt from "../../ports/Receipt.ts"
 import * as UnitOfWork from "../../ports/UnitOfWork.ts"
 import * as failure from "./internal/failure.ts"
-import { joined, transact } from "./internal/transaction.ts"
+import { isOpen, joined, transact } from "./internal/transaction.ts"
 
 /**
  * Units of work over the client's transactions: the ports of this adapter and the program's own statements on the same
@@ -38,7 +38,8 @@ export const layer: Layer.Layer<UnitOfWork.UnitOfWork, never, SqlClient.SqlClien
         Receipt.forgetOnFailure(
           transact(sql, self, (error) => new UnitOfWork.UnitOfWorkError({ reason: toFailure(error) }))
         ),
-      afterCommit: (hook: Effect.Effect<void>) => joined(sql, sql.afterCommit(hook))
+      afterCommit: (hook: Effect.Effect<void>) => joined(sql, sql.afterCommit(hook)),
+      isOpen: Effect.withFiber((fiber) => Effect.succeed(isOpen(sql, fiber)))
     }
   })
 )

@@ -10,15 +10,31 @@ import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { CheckpointStore } from "../../ports/CheckpointStore.ts"
+import type { ConsumerStore } from "../../ports/ConsumerStore.ts"
+import type { EventImport } from "../../ports/EventImport.ts"
 import type { EventStore } from "../../ports/EventStore.ts"
+import type { Inbox } from "../../ports/Inbox.ts"
+import type { Outbox } from "../../ports/Outbox.ts"
+import type { ParkedStore } from "../../ports/ParkedStore.ts"
+import type { ProjectionStore } from "../../ports/ProjectionStore.ts"
 import type { ReadModelStore } from "../../ports/ReadModelStore.ts"
+import type { SnapshotStore } from "../../ports/SnapshotStore.ts"
+import type { StreamAdmin } from "../../ports/StreamAdmin.ts"
 import type { UnitOfWork } from "../../ports/UnitOfWork.ts"
 import * as PgCheckpointStore from "./PgCheckpointStore.ts"
+import * as PgConsumerStore from "./PgConsumerStore.ts"
+import * as PgEventImport from "./PgEventImport.ts"
 import * as PgEventStore from "./PgEventStore.ts"
 import * as PgHighWater from "./PgHighWater.ts"
+import * as PgInbox from "./PgInbox.ts"
 import * as PgMigrations from "./PgMigrations.ts"
 import * as PgNotifier from "./PgNotifier.ts"
+import * as PgOutbox from "./PgOutbox.ts"
+import * as PgParkedStore from "./PgParkedStore.ts"
+import * as PgProjectionStore from "./PgProjectionStore.ts"
 import * as PgReadModelStore from "./PgReadModelStore.ts"
+import * as PgSnapshotStore from "./PgSnapshotStore.ts"
+import * as PgStreamAdmin from "./PgStreamAdmin.ts"
 import * as PgUnitOfWork from "./PgUnitOfWork.ts"
 import { type PostgresError, unavailable } from "./PostgresError.ts"
 
@@ -28,7 +44,20 @@ import { type PostgresError, unavailable } from "./PostgresError.ts"
  * @category models
  * @since 0.1.0
  */
-export type Services = EventStore | CheckpointStore | ReadModelStore | UnitOfWork | PgHighWater.PgHighWater
+export type Services =
+  | EventStore
+  | CheckpointStore
+  | ConsumerStore
+  | ParkedStore
+  | Outbox
+  | Inbox
+  | StreamAdmin
+  | EventImport
+  | ReadModelStore
+  | ProjectionStore
+  | SnapshotStore
+  | UnitOfWork
+  | PgHighWater.PgHighWater
 
 /**
  * The client's options beside the URL.
@@ -40,12 +69,21 @@ export type ClientOptions = Omit<PgClient.PgPoolConfig, "url">
 
 const compose = <E, R>(
   notifier: Layer.Layer<PgNotifier.MarkNotifier, E, R>,
+  checkpoints: typeof PgCheckpointStore.layer,
   agent?: PgHighWater.Options
 ): Layer.Layer<Services, E | PostgresError, R | PgClient.PgClient | SqlClient.SqlClient> =>
   Layer.mergeAll(
     PgEventStore.layerStore.pipe(Layer.provideMerge(PgHighWater.layer(agent)), Layer.provide(notifier)),
-    PgCheckpointStore.layer,
+    PgStreamAdmin.layer,
+    PgEventImport.layer,
+    checkpoints,
+    PgConsumerStore.layer,
+    PgParkedStore.layer,
+    PgOutbox.layer,
+    PgInbox.layer,
     PgReadModelStore.layer,
+    PgProjectionStore.layer,
+    PgSnapshotStore.layer,
     PgUnitOfWork.layer
   ).pipe(Layer.provide(PgMigrations.layer))
 
@@ -55,13 +93,14 @@ const compose = <E, R>(
  * **Details**
  *
  * Beside the client's pool, each process has two connections: one for the agent that moves the mark of the log, one that
- * hears of it from other processes.
+ * hears of it from other processes; and a third one from the first time that somebody waits for a projection.
  *
  * @category layers
  * @since 0.1.0
  */
 export const layer: Layer.Layer<Services, PostgresError, PgClient.PgClient | SqlClient.SqlClient> = compose(
-  PgNotifier.layer
+  PgNotifier.layer,
+  PgCheckpointStore.layer
 )
 
 /**
@@ -76,7 +115,8 @@ export const layer: Layer.Layer<Services, PostgresError, PgClient.PgClient | Sql
  * @since 0.1.0
  */
 export const layerPooled: Layer.Layer<Services, PostgresError, PgClient.PgClient | SqlClient.SqlClient> = compose(
-  PgNotifier.layerPolling
+  PgNotifier.layerPolling,
+  PgCheckpointStore.layerPolling
 )
 
 /**
@@ -88,6 +128,7 @@ export const layerPooled: Layer.Layer<Services, PostgresError, PgClient.PgClient
  */
 export const layerLocal: Layer.Layer<Services, PostgresError, PgClient.PgClient | SqlClient.SqlClient> = compose(
   PgNotifier.layerLocal,
+  PgCheckpointStore.layer,
   { connection: "shared" }
 )
 

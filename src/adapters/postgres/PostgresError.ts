@@ -36,6 +36,21 @@ export class MigrationFailed extends Schema.TaggedError<MigrationFailed>("effect
 }
 
 /**
+ * The limits of a role could not be set: it is not there, the right to do so is missing, or the server does not know a limit.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class RoleNotLimited extends Schema.TaggedError<RoleNotLimited>("effect-cqrs/postgres/RoleNotLimited")(
+  "RoleNotLimited",
+  { role: Schema.UndefinedOr(Schema.String), cause: Schema.Defect() }
+) {
+  override get message(): string {
+    return `The limits of the role${this.role === undefined ? "" : ` ${this.role}`} could not be set: ${describe(this.cause)}`
+  }
+}
+
+/**
  * The one error of this adapter's layers; handle a case with `Effect.catchReason("PostgresError", "Unavailable", …)`.
  *
  * @category errors
@@ -43,7 +58,7 @@ export class MigrationFailed extends Schema.TaggedError<MigrationFailed>("effect
  */
 export class PostgresError extends Schema.TaggedError<PostgresError>("effect-cqrs/postgres/PostgresError")(
   "PostgresError",
-  { reason: Schema.Union([Unavailable, MigrationFailed]) }
+  { reason: Schema.Union([Unavailable, MigrationFailed, RoleNotLimited]) }
 ) {
   override get message(): string {
     return this.reason.message
@@ -69,6 +84,17 @@ export const migrationFailed = (options: {
   readonly name: string
   readonly cause: SqlError
 }): PostgresError => new PostgresError({ reason: new MigrationFailed(options) })
+
+/**
+ * A role whose limits could not be set.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const roleNotLimited = (options: {
+  readonly role: string | undefined
+  readonly cause: SqlError
+}): PostgresError => new PostgresError({ reason: new RoleNotLimited(options) })
 
 // The driver says where it failed; what says why is the innermost cause.
 const describe = (cause: unknown): string => {

@@ -21,6 +21,7 @@ import { EventStoreError } from "../../ports/EventStoreError.ts"
 import * as MessageContext from "../../ports/MessageContext.ts"
 import { ReadModelError } from "../../ports/ReadModelStore.ts"
 import * as Receipt from "../../ports/Receipt.ts"
+import { SnapshotError } from "../../ports/SnapshotStore.ts"
 import type { StorageFailure } from "../../ports/StorageFailure.ts"
 import { TenantContext } from "../../ports/TenantContext.ts"
 import { UnitOfWorkError } from "../../ports/UnitOfWork.ts"
@@ -192,6 +193,11 @@ const toDispatchError =
         ? DispatchError.make(tag, new DispatchError.Storage({ operation: "checkpoint", retryable: true }), error)
         : DispatchError.make(tag, ofStorage(error.reason), error)
     }
+    if (error instanceof SnapshotError) {
+      return error.reason._tag === "InvalidSnapshot"
+        ? DispatchError.make(tag, new DispatchError.Storage({ operation: "snapshot", retryable: false }), error)
+        : DispatchError.make(tag, ofStorage(error.reason), error)
+    }
     if (error instanceof UnitOfWorkError) return DispatchError.make(tag, ofStorage(error.reason), error)
     if (error instanceof EventBusError) {
       return DispatchError.make(tag, new DispatchError.Unreachable({ service: error.reason.bus }), error)
@@ -209,10 +215,21 @@ const ofEventStore = (reason: EventStoreError["reason"]): DispatchError.Reason =
   switch (reason._tag) {
     case "VersionConflict":
       return new DispatchError.Conflict({ stream: reason.stream, expected: reason.expected, actual: reason.actual })
+    case "AppendConditionFailed":
+      return new DispatchError.Conflict({
+        stream: reason.stream,
+        expected: `nothing after position ${reason.after}`,
+        actual: reason.position
+      })
     case "StreamTombstoned":
+    case "StreamArchived":
       return new DispatchError.Gone({ stream: reason.stream })
     case "InvalidInput":
       return new DispatchError.Invalid({ issues: reason.issues })
+    case "EventTooLarge":
+      return new DispatchError.Invalid({
+        issues: [{ path: `events[${reason.index}]`, message: `must take at most ${reason.limit} bytes` }]
+      })
     case "EventUndecodable":
       return new DispatchError.Storage({ operation: "decode", retryable: false })
     case "ProjectionFailed":

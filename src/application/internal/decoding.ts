@@ -7,6 +7,7 @@ import type { FieldIssue } from "../../domain/FieldIssue.ts"
 import type { Fold } from "../../domain/Fold.ts"
 import * as Join from "../../domain/Join.ts"
 import type { RecordedEvent, Stored } from "../../domain/RecordedEvent.ts"
+import type { ReadStream } from "../../ports/EventStoreDriver.ts"
 import { EventStoreError, EventUndecodable } from "../../ports/EventStoreError.ts"
 import * as StorageFailure from "../../ports/StorageFailure.ts"
 import { TenantContext } from "../../ports/TenantContext.ts"
@@ -77,12 +78,19 @@ export const andThen = <State, R, A, E2, R2>(
   return Result.isSuccess(folded) ? f(folded.success) : Effect.fail(folded.failure)
 }
 
+const isSkipped = (stored: Stored): boolean => stored.skip !== undefined
+
+/** A stream with its newest event, also when readers pass over that one: its version is what an append expects. */
+export const whole: ReadStream = { skipped: true }
+
 /** Folds a whole stream, which is where consecutive events can be joined. */
 export const foldStream = <State, E extends Event.Any, K extends Decoding.Kind>(
   self: Fold<State, E, K>,
-  stored: ReadonlyArray<Stored>,
+  all: ReadonlyArray<Stored>,
   skip?: (of: Stored, isJoined: boolean) => boolean
 ): Folded<State, Decoding.Services<K>> => {
+  // What readers pass over is there for its version alone.
+  const stored = all.some(isSkipped) ? all.filter((one) => !isSkipped(one)) : all
   const from = (start: number, before: State): Folded<State, Decoding.Services<K>> => {
     let state = before
     let index = start

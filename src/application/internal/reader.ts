@@ -29,6 +29,8 @@ export interface Reader<E, R> {
   readonly kind: "subscription" | "projection"
   readonly name: string
   readonly types: ReadonlyArray<string>
+  readonly categories?: ReadonlyArray<string> | undefined
+  readonly tags?: ReadonlyArray<string> | undefined
   readonly batchSize: number
   readonly retries: number
   /** Handles a page and moves the checkpoint from `from` to the page's cursor. */
@@ -42,14 +44,12 @@ export const run = <E, R>(
   self: Reader<E, R>
 ): Effect.Effect<never, E | EventStoreError | CheckpointError, R | ReaderServices> =>
   Effect.gen(function* () {
+    const { batchSize: limit, categories, tags, types } = self
     const store = yield* EventStore
     const checkpoints = yield* CheckpointStore
     let cursor = yield* survive(self, checkpoints.load(self.name))
     while (true) {
-      const page = yield* survive(
-        self,
-        store.readAllTenants({ after: cursor, limit: self.batchSize, types: self.types })
-      )
+      const page = yield* survive(self, store.readAllTenants({ after: cursor, limit, types, categories, tags }))
       if (page.cursor === cursor) {
         yield* survive(self, store.changed(cursor))
         continue
@@ -63,7 +63,10 @@ export const run = <E, R>(
   }).pipe(Effect.annotateLogs({ [self.kind]: self.name }))
 
 // A storage that does not answer is waited for, however long it takes: every try is logged.
-const survive = <A, E, R>(self: { readonly name: string }, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+export const survive = <A, E, R>(
+  self: { readonly name: string },
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
   effect.pipe(
     Effect.tapError((error) =>
       isStorage(error) ? Effect.logWarning(`${self.name}: the storage failed, trying again`, error) : Effect.void
@@ -72,7 +75,7 @@ const survive = <A, E, R>(self: { readonly name: string }, effect: Effect.Effect
   )
 
 // A handler that fails is tried again so many times; then the reader stops where it is.
-const persist = <A, E, R>(
+export const persist = <A, E, R>(
   self: { readonly name: string; readonly retries: number },
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> =>
@@ -85,7 +88,7 @@ const persist = <A, E, R>(
 
 const pauses = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("5 seconds")]).pipe(Schedule.jittered)
 
-const isConflict = (error: unknown): boolean =>
+export const isConflict = (error: unknown): boolean =>
   error instanceof CheckpointError && error.reason._tag === "CheckpointConflict"
 
 const isStorage = (error: unknown): boolean =>

@@ -38,6 +38,10 @@ const CurrentTransaction: Context.Reference<Transaction | undefined> = Context.R
 export class Journal {
   private readonly lock = Semaphore.makeUnsafe(1)
   private active: Transaction | undefined = undefined
+  /** Those who keep what was folded from a stream, and must forget it when an event at this version counts no longer, or again. */
+  readonly folding = new Set<
+    (transaction: Transaction | undefined, tenant: string, stream: string, version: number) => void
+  >()
 
   /** The open transaction this fiber runs in, if it is one of this journal's; a fiber may outlive the one it began in. */
   current(fiber: Fiber.Fiber<unknown, unknown>): Transaction | undefined {
@@ -58,8 +62,8 @@ export class Journal {
     })
   }
 
-  read<A>(f: (transaction: Transaction | undefined) => A): Effect.Effect<A> {
-    return Effect.withFiber((fiber) => Effect.succeed(f(this.current(fiber))))
+  read<A>(f: (transaction: Transaction | undefined, fiber: Fiber.Fiber<unknown, unknown>) => A): Effect.Effect<A> {
+    return Effect.withFiber((fiber) => Effect.succeed(f(this.current(fiber), fiber)))
   }
 
   transaction<A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
@@ -119,6 +123,14 @@ export class JournalMap<K, V> implements Overlaid {
       transaction.overlays.set(this, overlay)
     } else if (value === undefined) this.base.delete(key)
     else this.base.set(key, value)
+  }
+
+  /** Whether this transaction sees nothing here, and has removed nothing. */
+  isEmpty(transaction: Transaction | undefined): boolean {
+    for (let layer = transaction; layer !== undefined; layer = layer.parent) {
+      if (this.overlay(layer) !== undefined) return false
+    }
+    return this.base.size === 0
   }
 
   /** All entries that this transaction sees; those it has changed come last. */

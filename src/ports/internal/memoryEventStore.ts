@@ -1,17 +1,24 @@
 /** The event store's driver over the memory journal. */
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as EventQuery from "../../domain/EventQuery.ts"
+import * as Layer from "effect/Layer"
+import type * as Fiber from "effect/Fiber"
 import * as Position from "../../domain/Position.ts"
 import type { Envelope, Stored } from "../../domain/RecordedEvent.ts"
 import * as StreamName from "../../domain/StreamName.ts"
 import type { TenantId } from "../../domain/TenantId.ts"
-import type { Driver, Page, PreparedAppend, ReadAll, ReadStream, StreamState } from "../EventStoreDriver.ts"
-import { EventStoreError } from "../EventStoreError.ts"
+import type { Appended, Driver, Page, PreparedAppend, ReadAll, ReadStream, StreamState } from "../EventStoreDriver.ts"
+import { EventStoreError, StreamArchived } from "../EventStoreError.ts"
 import type { AppendReceipt } from "../Receipt.ts"
-import type { Journal, Overlaid, Transaction } from "./Journal.ts"
+import * as Condition from "./condition.ts"
+import { type Journal, JournalMap, type Overlaid, type Transaction } from "./Journal.ts"
+import { keyOf, MemoryStreams, type Skips } from "./memoryStreams.ts"
 import * as Prepare from "./prepare.ts"
+import { TagIndex } from "./tagIndex.ts"
 
 /** An event with its contents as text: what does not survive JSON does not survive here. */
 interface Kept extends Envelope {
@@ -31,17 +38,27 @@ interface Pending {
   readonly states: Map<string, StreamState & { readonly tenant: TenantId; readonly stream: StreamName.StreamName }>
 }
 
-const keyOf = (tenant: TenantId, stream: string) => `${tenant}\0${stream}`
+const nameOf = (tenant: TenantId, stream: string, id: string) => `${tenant}\0${stream}\0${id}`
 
-/** All events in order, and the streams they belong to. */
-class MemoryLog implements Overlaid {
-  readonly events: Array<Kept> = []
+/** All events in order, where those that were removed have left their places, and the streams they belong to. */
+export class MemoryLog implements Overlaid {
+  readonly events: Array<Kept | undefined> = []
+  readonly streams = new MemoryStreams()
+  /** Who waits for something after a position. */
+  readonly waiting = new Set<{ readonly after: Position.Position; readonly wake: () => void }>()
+  private readonly tags = new TagIndex<Kept>()
   private readonly tenants = new Map<TenantId, Map<string, Stream>>()
   // An append looks its stream up several times: the last answer is kept, be it that there is none.
   private readonly last: { tenant: TenantId | undefined; name: string; stream: Stream | undefined } = {
     tenant: undefined,
     name: "",
     stream: undefined
+  }
+
+  wake(): void {
+    for (const waiter of this.waiting) {
+      if (this.events.length > waiter.after && this.waiting.delete(waiter)) waiter.wake()
+    }
   }
 
   /** Where the last event that this transaction sees stands. */
@@ -67,6 +84,58 @@ class MemoryLog implements Overlaid {
     return own === undefined || own.length === 0 ? below : [...below, ...own]
   }
 
+  /** The events after a position that a query fits, as this transaction sees them. */
+  matching(
+    transaction: Transaction | undefined,
+    tenant: TenantId,
+    query: EventQuery.EventQuery,
+    after: number
+  ): ReadonlyArray<Kept> {
+    if (transaction === undefined) return this.tags.matching(this.events, tenant, query, after)
+    const below = this.matching(transaction.parent, tenant, query, after)
+    const own = this.pending(transaction)?.events.filter(
+      (event) => event.position > after && event.tenant === tenant && EventQuery.matches(query, event)
+    )
+    return own === undefined || own.length === 0 ? below : [...below, ...own]
+  }
+
+  /** What a reader of the stream sees; archived ones are read by their names. */
+  visible(
+    transaction: Transaction | undefined,
+    tenant: TenantId,
+    stream: StreamName.StreamName,
+    now: number,
+    skipped: boolean
+  ): ReadonlyArray<Kept> {
+    const events = this.list(transaction, tenant, stream)
+    if (this.streams.isEmpty(transaction)) return events
+    const last = this.state(transaction, tenant, stream).version
+    return events.filter(this.streams.visible(transaction, now, () => last, { archived: true, skipped }))
+  }
+
+  /** The streams that this transaction sees. */
+  names(transaction: Transaction | undefined, tenant: TenantId): ReadonlySet<StreamName.StreamName> {
+    if (transaction === undefined) {
+      return new Set([...(this.tenants.get(tenant)?.keys() ?? [])].map(StreamName.fromString))
+    }
+    const states = [...(this.pending(transaction)?.states.values() ?? [])]
+    const own = states.filter((state) => state.tenant === tenant).map(({ stream }) => stream)
+    return new Set([...this.names(transaction.parent, tenant), ...own])
+  }
+
+  /** Takes committed events away for good; the version stays. */
+  remove(tenant: TenantId, name: string, versions: ReadonlySet<number>): void {
+    const stream = this.find(tenant, name)
+    if (stream === undefined || versions.size === 0) return
+    for (const event of stream.events) {
+      if (!versions.has(event.version)) continue
+      this.events[event.position - 1] = undefined
+      this.tags.remove(event)
+    }
+    const rest = stream.events.filter(({ version }) => !versions.has(version))
+    stream.events.splice(0, stream.events.length, ...rest)
+  }
+
   write(
     transaction: Transaction | undefined,
     tenant: TenantId,
@@ -86,7 +155,10 @@ class MemoryLog implements Overlaid {
       })
       return
     }
-    for (const event of events) this.events.push(event)
+    for (const event of events) {
+      this.events.push(event)
+      this.tags.add(event)
+    }
     const known = this.find(tenant, stream)
     if (known === undefined) return this.begin(tenant, stream, { ...state, events })
     known.version = state.version
@@ -124,16 +196,39 @@ class MemoryLog implements Overlaid {
   }
 }
 
-export const makeMemory = (journal: Journal): Driver => {
-  const log = new MemoryLog()
-  const waiting = new Set<{ readonly after: Position.Position; readonly wake: () => void }>()
+/** The log that the memory layers of one program share. */
+export class SharedLog extends Context.Service<SharedLog, MemoryLog>()("effect-cqrs/ports/internal/MemoryLog") {}
+
+export const layer: Layer.Layer<SharedLog> = Layer.sync(SharedLog, () => new MemoryLog())
+
+export const makeMemory = (journal: Journal, log: MemoryLog): Driver => {
+  const named = new JournalMap<string, Appended>()
+  const { waiting } = log
   const mark = () => Position.make(log.events.length)
 
-  const wake = () => {
-    const settled = mark()
-    for (const waiter of waiting) {
-      if (settled > waiter.after && waiting.delete(waiter)) waiter.wake()
+  const wake = () => log.wake()
+
+  const refusal = (
+    transaction: Transaction | undefined,
+    tenant: TenantId,
+    stream: StreamName.StreamName,
+    expected: PreparedAppend["expected"]
+  ): EventStoreError["reason"] | undefined =>
+    log.streams.rule(transaction, tenant, stream).archived
+      ? new StreamArchived({ stream })
+      : Prepare.refusal(stream, expected, log.state(transaction, tenant, stream))
+
+  const unexpected = (
+    transaction: Transaction | undefined,
+    tenant: TenantId,
+    { condition, expected, stream }: PreparedAppend
+  ): EventStoreError["reason"] | undefined => {
+    if (condition !== undefined) {
+      const events = log.matching(transaction, tenant, condition.query, condition.after)
+      const position = Condition.firstUnknown(condition, events)
+      if (position !== undefined) return Condition.failed(stream, condition, position)
     }
+    return refusal(transaction, tenant, stream, expected)
   }
 
   const writeAll = (
@@ -142,12 +237,21 @@ export const makeMemory = (journal: Journal): Driver => {
     appends: ReadonlyArray<PreparedAppend>,
     now: number
   ): Exit.Exit<ReadonlyArray<AppendReceipt>, EventStoreError> => {
-    for (const { expected, stream } of appends) {
-      const refused = Prepare.refusal(stream, expected, log.state(transaction, tenant, stream))
+    const before = (append: PreparedAppend) =>
+      append.id === undefined ? undefined : named.get(transaction, nameOf(tenant, append.stream, append.id))
+    for (const append of appends) {
+      if (before(append) !== undefined) continue
+      const refused = unexpected(transaction, tenant, append)
       if (refused !== undefined) return Exit.fail(new EventStoreError({ reason: refused }))
     }
     const receipts: Array<AppendReceipt> = []
-    for (const { events, stream } of appends) {
+    for (const append of appends) {
+      const { events, id, stream } = append
+      const first = before(append)
+      if (first !== undefined) {
+        receipts.push({ stream, version: first.version, position: first.position, repeated: true })
+        continue
+      }
       let { version } = log.state(transaction, tenant, stream)
       let position = log.end(transaction)
       const kept = events.map((event): Kept => {
@@ -158,7 +262,9 @@ export const makeMemory = (journal: Journal): Driver => {
         return { position: at, tenant, stream, version, id, type, schemaVersion, tags, metadata, recordedAt: now, data }
       })
       log.write(transaction, tenant, stream, { version, tombstoned: false }, kept)
-      receipts.push({ stream, version, position: Position.make(position) })
+      const receipt = { stream, version, position: Position.make(position) }
+      receipts.push(receipt)
+      if (id !== undefined) named.set(transaction, nameOf(tenant, stream, id), { ...receipt, count: events.length })
     }
     if (transaction !== undefined) transaction.hooks.push(Effect.sync(wake))
     else if (waiting.size > 0) wake()
@@ -171,17 +277,30 @@ export const makeMemory = (journal: Journal): Driver => {
         writeAll(transaction, tenant, appends, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe())
       ),
     readStream: (tenant, stream, options) =>
-      journal.read((transaction) =>
-        log.state(transaction, tenant, stream).tombstoned
-          ? []
-          : select(log.list(transaction, tenant, stream), options).map(toStored)
-      ),
+      journal.read((transaction, fiber) => {
+        if (log.state(transaction, tenant, stream).tombstoned) return []
+        const now = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
+        const skipped = options.skipped === true
+        const events = select(log.visible(transaction, tenant, stream, now, skipped), options)
+        const skips = skipped ? log.streams.skipped(transaction, tenant, stream) : undefined
+        return events.map((event) => toStored(event, skips))
+      }),
     streamState: (tenant, stream) =>
       journal.read((transaction) => {
         const { tombstoned, version } = log.state(transaction, tenant, stream)
         return { version, tombstoned }
       }),
-    readAll: (tenant, options) => Effect.sync(() => page(log.events, tenant, options)),
+    appended: (tenant, stream, id) => journal.read((transaction) => named.get(transaction, nameOf(tenant, stream, id))),
+    readMatching: (tenant, query, { after = Position.start }) =>
+      journal.read((transaction, fiber) => ({
+        events: log
+          .matching(transaction, tenant, query, after)
+          .filter(seen(transaction, fiber, log, {}))
+          .map((event) => toStored(event, undefined)),
+        // A transaction is alone: what it sees is all there is.
+        condition: { query, after: Position.make(log.end(transaction)) }
+      })),
+    readAll: (tenant, options) => journal.read((transaction, fiber) => page(transaction, fiber, log, tenant, options)),
     mark: Effect.sync(mark),
     changed: (after) =>
       Effect.callback((resume) => {
@@ -192,37 +311,68 @@ export const makeMemory = (journal: Journal): Driver => {
       }),
     tombstone: (tenant, stream, expected) =>
       journal.write((transaction) => {
-        const state = log.state(transaction, tenant, stream)
-        const refused = Prepare.refusal(stream, expected, state)
+        const refused = refusal(transaction, tenant, stream, expected)
         if (refused !== undefined) return Exit.fail(new EventStoreError({ reason: refused }))
-        log.write(transaction, tenant, stream, { version: state.version, tombstoned: true }, [])
+        const { version } = log.state(transaction, tenant, stream)
+        log.write(transaction, tenant, stream, { version, tombstoned: true }, [])
         return Exit.void
       })
   }
 }
 
-const toStored = (kept: Kept): Stored => ({ ...kept, data: JSON.parse(kept.data) })
+const toStored = (kept: Kept, skips: Skips | undefined): Stored => {
+  const stored = { ...kept, data: JSON.parse(kept.data) }
+  const skip = skips?.get(kept.version)
+  return skip === undefined ? stored : { ...stored, skip }
+}
 
 const select = (events: ReadonlyArray<Kept>, options: ReadStream): ReadonlyArray<Kept> => {
+  const last = events.at(-1)?.version ?? 0
   const from = Math.max(options.fromVersion ?? 1, 1)
-  const to = Math.min(options.toVersion ?? events.length, events.length)
+  const to = Math.min(options.toVersion ?? last, last)
   const until = options.until === undefined ? undefined : DateTime.toEpochMillis(options.until)
-  const range = events.slice(from - 1, Math.max(to, 0))
+  const range =
+    last === events.length
+      ? events.slice(from - 1, Math.max(to, 0))
+      : events.filter(({ version }) => version >= from && version <= to)
   const timely = until === undefined ? range : range.filter((event) => event.recordedAt <= until)
   const ordered = options.direction === "backward" ? timely.slice().reverse() : timely
   return options.limit === undefined ? ordered : ordered.slice(0, Math.max(options.limit, 0))
 }
 
-const page = (events: ReadonlyArray<Kept>, tenant: TenantId | undefined, options: ReadAll): Page => {
+/** What readers of the log see. */
+const seen = (
+  transaction: Transaction | undefined,
+  fiber: Fiber.Fiber<unknown, unknown>,
+  log: MemoryLog,
+  { archived = false, skipped = false }: Pick<ReadAll, "archived" | "skipped">
+): ((event: Kept) => boolean) => {
+  const now = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
+  const last = (tenant: TenantId, stream: string) =>
+    log.state(transaction, tenant, StreamName.fromString(stream)).version
+  return log.streams.visible(transaction, now, last, { archived, skipped })
+}
+
+const page = (
+  transaction: Transaction | undefined,
+  fiber: Fiber.Fiber<unknown, unknown>,
+  log: MemoryLog,
+  tenant: TenantId | undefined,
+  options: ReadAll
+): Page => {
+  const { events, streams } = log
   const found: Array<Stored> = []
   const fits = filter(tenant, options)
+  const visible = seen(transaction, fiber, log, options)
   const mark = Position.make(events.length)
   // Positions have no holes here, so an event's place in the list is its position less one.
   for (let index = options.after; index < events.length; index++) {
     const event = events[index]
-    if (event === undefined || !fits(event)) continue
+    if (event === undefined || !fits(event) || !visible(event)) continue
     if (found.length === options.limit) return { events: found, cursor: found.at(-1)?.position ?? options.after, mark }
-    found.push(toStored(event))
+    found.push(
+      toStored(event, options.skipped === true ? streams.skipped(transaction, event.tenant, event.stream) : undefined)
+    )
   }
   return { events: found, cursor: Position.max(options.after, mark), mark }
 }

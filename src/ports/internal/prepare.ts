@@ -9,12 +9,21 @@ import type { Metadata } from "../../domain/Metadata.ts"
 import * as Position from "../../domain/Position.ts"
 import * as StreamName from "../../domain/StreamName.ts"
 import type { TenantId } from "../../domain/TenantId.ts"
+import { MaxEventBytes } from "../EventSize.ts"
 import type { Append, Page, PreparedAppend, PreparedEvent, ReadAll, StreamState } from "../EventStoreDriver.ts"
-import { type ExpectedVersion, InvalidInput, matches, StreamTombstoned, VersionConflict } from "../EventStoreError.ts"
+import {
+  EventTooLarge,
+  type ExpectedVersion,
+  InvalidInput,
+  matches,
+  StreamTombstoned,
+  VersionConflict
+} from "../EventStoreError.ts"
+import { appendIssues } from "./condition.ts"
 import * as IdGenerator from "../IdGenerator.ts"
 import * as MessageContext from "../MessageContext.ts"
 import type { AppendReceipt } from "../Receipt.ts"
-import { jsonIssues, nameIssue, tenantIssue, textIssue } from "./text.ts"
+import { bytesOver, jsonIssues, nameIssue, tenantIssue, textIssue } from "./text.ts"
 
 const maxTagBytes = 512
 const maxTypeBytes = 512
@@ -51,7 +60,9 @@ export const page = (options: ReadAll): ReadAll => ({
   limit: Math.max(1, Math.floor(options.limit)),
   types: options.types?.filter(keepable),
   categories: options.categories?.filter(keepable),
-  tags: options.tags?.filter(keepable)
+  tags: options.tags?.filter(keepable),
+  archived: options.archived,
+  skipped: options.skipped
 })
 
 /** What is wrong with where an append or a tombstone is meant to go. */
@@ -94,15 +105,18 @@ export const appends = (
   tenant: TenantId,
   all: ReadonlyArray<Append>,
   fiber: Fiber.Fiber<unknown, unknown>
-): Result.Result<ReadonlyArray<PreparedAppend>, InvalidInput> => {
+): Result.Result<ReadonlyArray<PreparedAppend>, InvalidInput | EventTooLarge> => {
   const metadata = MessageContext.unsafeMetadata(fiber)
   const ids = fiber.getRef(IdGenerator.IdGenerator)
+  const limit = fiber.getRef(MaxEventBytes)
   const common = metadataIssues(metadata)
   const prepared: Array<PreparedAppend> = []
   const twice = all.length === 1 ? undefined : repeated(all)
   if (twice !== undefined) return Result.fail(twice)
-  for (const { events, expected, stream } of all) {
+  for (const append of all) {
+    const { condition, events, expected, id, stream } = append
     const issues: Array<FieldIssue.FieldIssue> = [...targetIssues(tenant, stream, expected), ...common]
+    if (id !== undefined || condition !== undefined) issues.push(...appendIssues(append))
     const ready: Array<PreparedEvent> = []
     for (let index = 0; index < events.length; index++) {
       const event = events[index]
@@ -110,9 +124,22 @@ export const appends = (
         prepareEvent(event, index, ids.unsafeNext(fiber, metadata.occurredAt), metadata, ready, issues)
     }
     if (issues.length > 0) return Result.fail(new InvalidInput({ stream, issues }))
-    prepared.push({ stream, expected, events: ready })
+    const large = tooLarge(stream, ready, limit)
+    if (large !== undefined) return Result.fail(large)
+    prepared.push({ stream, expected, events: ready, id, condition })
   }
   return Result.succeed(prepared)
+}
+
+const tooLarge = (stream: string, events: ReadonlyArray<PreparedEvent>, limit: number): EventTooLarge | undefined => {
+  for (let index = 0; index < events.length; index++) {
+    const event = events[index]
+    const size = event === undefined ? undefined : bytesOver(event.data, limit)
+    if (event !== undefined && size !== undefined) {
+      return new EventTooLarge({ stream, index, type: event.type, size, limit })
+    }
+  }
+  return undefined
 }
 
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i

@@ -13,11 +13,18 @@ export const textIssue = (path: string, text: string): FieldIssue | undefined =>
   return undefined
 }
 
+/** How many bytes of UTF-8 a text takes when they are more than so many. */
+export const bytesOver = (text: string, maxBytes: number): number | undefined => {
+  // No character takes more than three bytes for one unit of UTF-16.
+  if (text.length * 3 <= maxBytes) return undefined
+  const bytes = encoder.encode(text).length
+  return bytes > maxBytes ? bytes : undefined
+}
+
 /** What is wrong with a name: text that is not empty and takes at most so many bytes. */
 export const nameIssue = (path: string, text: string, maxBytes: number): FieldIssue | undefined => {
   if (text === "") return { path, message: "must not be empty" }
-  // No character takes more than three bytes for one unit of UTF-16.
-  if (text.length * 3 > maxBytes && encoder.encode(text).length > maxBytes) {
+  if (bytesOver(text, maxBytes) !== undefined) {
     return { path, message: `must take at most ${maxBytes} bytes` }
   }
   return textIssue(path, text)

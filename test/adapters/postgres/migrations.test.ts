@@ -5,7 +5,9 @@ import * as Redacted from "effect/Redacted"
 import { migrations } from "../../../src/adapters/postgres/internal/migrations.ts"
 import * as PgMigrations from "../../../src/adapters/postgres/PgMigrations.ts"
 import { databaseUrl } from "../../services/database.ts"
-import { connect } from "./support.ts"
+import * as StreamName from "../../../src/domain/StreamName.ts"
+import * as EventStore from "../../../src/ports/EventStore.ts"
+import { connect, noted, process, quiet, settled } from "./support.ts"
 
 const all = migrations.map(({ id }) => id)
 
@@ -47,6 +49,36 @@ describe("migrations", () => {
       expect(rows.map((row) => row["relname"])).toEqual(["document"])
       yield* connection.query("drop table es.document")
       expect(yield* migrate(url)).toEqual(all)
+    })
+  )
+
+  it.live("bring the sequence of positions up to a log that came without it", () =>
+    Effect.gen(function* () {
+      const url = yield* databaseUrl
+      const stream = StreamName.make("Moved", "1")
+      const append = (n: number) =>
+        Effect.flatMap(EventStore.EventStore, (store) =>
+          store.append({ stream, expected: "any", events: [noted(n)] }).pipe(
+            Effect.tap(({ position }) => settled(store, position)),
+            Effect.map(({ position }) => position)
+          )
+        )
+      const program = (count: number) =>
+        Effect.provide(
+          Effect.forEach(
+            Array.from({ length: count }, (_, n) => n),
+            append
+          ),
+          process(url)
+        )
+      expect(yield* program(5)).toEqual([1, 2, 3, 4, 5])
+      const connection = yield* connect(url)
+      yield* connection.query("select setval('es.position', 2)")
+      expect(yield* Effect.provide(program(1), quiet)).toEqual([6])
+      // Rows alone, without mark and sequence.
+      yield* connection.query("update es.high_water set position = 0")
+      yield* connection.query("alter sequence es.position restart")
+      expect(yield* Effect.provide(program(2), quiet)).toEqual([7, 8])
     })
   )
 

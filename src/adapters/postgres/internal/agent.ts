@@ -6,6 +6,7 @@
  */
 import type { Row } from "@effect/sql-pg/PgConnection"
 import type * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
@@ -15,6 +16,7 @@ import * as Position from "../../../domain/Position.ts"
 import type { MarkNotifier } from "../PgNotifier.ts"
 import * as Fence from "./fence.ts"
 import * as session from "./session.ts"
+import { Watch } from "./watch.ts"
 
 // All times in milliseconds.
 const leaseTime = 2000
@@ -30,7 +32,6 @@ const grace = 10
 const betweenAnnouncements = 5
 const shortestRetry = 50
 const longestRetry = 5000
-const firstComplaint = 10_000
 const goodbyeTime = 500
 
 export interface Options {
@@ -38,6 +39,8 @@ export interface Options {
   readonly notifier: MarkNotifier["Service"]
   /** A session, which is given up when a statement fails. */
   readonly open: Effect.Effect<session.Query, SqlError, Scope.Scope>
+  /** After how long the log says that the mark is held back. */
+  readonly stuckAfter: Duration.Duration
   /** Whether other processes are to hear of the mark. */
   readonly announces: boolean
 }
@@ -50,6 +53,7 @@ export class Agent {
   failure: Cause.Cause<SqlError> | undefined
 
   private readonly options: Options
+  private readonly watch: Watch
   private readonly nudged = Latch.makeUnsafe(false)
   private wanted = 0
   private epoch = ""
@@ -64,11 +68,11 @@ export class Agent {
   private spacing = shortestPause
   private announcedAt = 0
   private announced = Position.start
-  private complaint = firstComplaint
   private retry = shortestRetry
 
   constructor(options: Options) {
     this.options = options
+    this.watch = new Watch(options.stuckAfter)
   }
 
   /** Tells that a position was committed in this process. */
@@ -104,6 +108,7 @@ export class Agent {
       const leased = session.now() < this.leaseAt ? Effect.void : this.lease(query)
       return leased.pipe(
         Effect.flatMap(() => (this.isNeeded() ? this.look(query) : Effect.void)),
+        Effect.flatMap(() => this.tell(query)),
         Effect.flatMap(() => this.rest())
       )
     })
@@ -142,13 +147,11 @@ export class Agent {
       if (row["term"] !== null) {
         // Where nobody was found, the mark was moved by the look itself.
         this.moved(row, settled, announces)
-        return this.complain()
+        return Effect.void
       }
       const position = Position.max(this.mark, Position.make(settled))
       const owed = announces && position > this.announced
-      return position > this.mark || owed
-        ? Effect.andThen(this.advance(query, position, announces), this.complain())
-        : this.complain()
+      return position > this.mark || owed ? this.advance(query, position, announces) : Effect.void
     })
   }
 
@@ -173,6 +176,17 @@ export class Agent {
   /** Who holds the mark back: each transaction's name in `pg_locks` and its server process, or `prepared`. */
   get blockers(): ReadonlyArray<string> {
     return (this.fences[0]?.members ?? []).map((member) => `${member} ${this.processes.get(member) ?? ""}`)
+  }
+
+  /** For how long the mark has been held back, in milliseconds. */
+  get waited(): number {
+    const [oldest] = this.fences
+    return oldest === undefined ? 0 : session.now() - oldest.since
+  }
+
+  private tell(query: session.Query): Effect.Effect<void, SqlError> {
+    const { blockers, leads, mark, term, waited } = this
+    return this.watch.tell({ mark, leads, term, waited, blockers, fences: this.fences.length }, query)
   }
 
   private adapt(last: number): void {
@@ -246,19 +260,6 @@ export class Agent {
       : Effect.raceFirst(Effect.as(this.nudged.await, true), Effect.as(Effect.sleep(millis), false))
   }
 
-  private complain(): Effect.Effect<void> {
-    const [oldest] = this.fences
-    const waited = oldest === undefined ? 0 : this.lookedAt - oldest.since
-    if (oldest === undefined || waited < this.complaint) {
-      if (oldest === undefined) this.complaint = firstComplaint
-      return Effect.void
-    }
-    this.complaint = waited * 2
-    return Effect.logWarning(
-      `The log is held back for ${Math.round(waited / 1000)} s by open transactions that have written events`
-    ).pipe(Effect.annotateLogs("transactions", this.blockers.join(", ")))
-  }
-
   private lost(cause: Cause.Cause<SqlError>): Effect.Effect<void> {
     this.failure = cause
     this.leads = false
@@ -266,7 +267,8 @@ export class Agent {
     const retry = session.now() - this.openedAt > longestRetry ? shortestRetry : this.retry
     this.retry = Math.min(retry * 2, longestRetry)
     this.openedAt = Number.POSITIVE_INFINITY
-    return Effect.logWarning("The high-water agent lost its session and tries again", cause).pipe(
+    return this.watch.resigned().pipe(
+      Effect.andThen(Effect.logWarning("The high-water agent lost its session and tries again", cause)),
       Effect.andThen(Random.next),
       Effect.flatMap((random) => Effect.sleep(retry * (0.5 + random / 2)))
     )

@@ -6,6 +6,7 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 
@@ -47,6 +48,10 @@ const openLevel = (level: Level | undefined): Level | undefined => {
   while (open !== undefined && ended.has(open)) open = ended.get(open)
   return open
 }
+
+/** Whether the fiber runs in a transaction that is still open. */
+export const isOpen = (sql: SqlClient.SqlClient, fiber: Fiber.Fiber<unknown, unknown>): boolean =>
+  openLevel(Context.getOrUndefined(fiber.context, sql.transactionService)) !== undefined
 
 /**
  * Runs an effect in the innermost transaction of the fiber that is still open: a fiber may outlive the one it began in,

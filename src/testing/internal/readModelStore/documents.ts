@@ -169,6 +169,31 @@ const clears = law("clearing a collection empties it for all tenants, and no oth
   })
 )
 
+const exchanges = law("two collections exchange their contents as often as they are told to", ({ items, name }) =>
+  Effect.gen(function* () {
+    const store = yield* ReadModelStore.ReadModelStore
+    const other = ReadModelStore.collection(`${name}x`, Item)
+    const third = ReadModelStore.collection(`${name}y`, Item)
+    const all = Effect.all([ids(items), ids(other), ids(third)])
+    yield* items.set("a", item("a"))
+    yield* other.set("b", item("b"))
+    yield* store.exchange(items.name, other.name)
+    Assert.equal(yield* all, [["b"], ["a"], []])
+    yield* items.set("c", item("c"))
+    yield* other.remove("a")
+    Assert.equal(yield* all, [["b", "c"], [], []])
+    yield* store.exchange(third.name, items.name)
+    Assert.equal(yield* all, [[], [], ["b", "c"]])
+    yield* store.exchange(items.name, third.name)
+    yield* store.exchange(items.name, other.name)
+    Assert.equal(yield* all, [[], ["b", "c"], []])
+    yield* store.clear(other.name)
+    yield* items.set("d", item("d"))
+    Assert.equal(yield* all, [["d"], [], []])
+    Assert.equal(yield* other.get("b"), Option.none())
+  })
+)
+
 const everyKind = law("a document with all kinds of values comes back as it was", ({ name }) =>
   Effect.gen(function* () {
     const riches = ReadModelStore.collection(name, Schema.Struct(richFields))
@@ -225,6 +250,7 @@ export const laws: ReadonlyArray<Law.Law<ReadModelStore.ReadModelStore>> = [
   tenants,
   collections,
   clears,
+  exchanges,
   everyKind,
   anySchema,
   large,

@@ -1,9 +1,11 @@
 /**
  * Laws about transactions within transactions, and about what waits for the outermost commit.
  */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Position from "../../../domain/Position.ts"
+import * as ReadModelStore from "../../../ports/ReadModelStore.ts"
 import * as Assert from "../../Assert.ts"
 import type * as Law from "../../Law.ts"
 import { count, noted } from "../samples.ts"
@@ -184,6 +186,38 @@ const changed = law("who waits for the log to change wakes with the commit", (pl
   })
 )
 
+const open = law("a fiber knows whether it is inside a transaction that has not ended", ({ unit }) =>
+  Effect.gen(function* () {
+    Assert.equal(yield* unit.isOpen, false, "outside")
+    const gate = Deferred.makeUnsafe<void>()
+    const [inside, nested, after, outliving] = yield* unit.transaction(
+      Effect.gen(function* () {
+        const inside = yield* unit.isOpen
+        const nested = yield* unit.transaction(unit.isOpen)
+        const after = yield* unit.isOpen
+        const outliving = yield* Effect.forkDetach(Effect.andThen(Deferred.await(gate), unit.isOpen))
+        return [inside, nested, after, outliving] as const
+      })
+    )
+    Assert.equal([inside, nested, after], [true, true, true])
+    Assert.equal(yield* unit.isOpen, false, "afterwards")
+    yield* Deferred.succeed(gate, undefined)
+    Assert.equal(yield* Fiber.join(outliving), false, "in a fiber that outlives it")
+  })
+)
+
+const exchanged = law("an exchange of collections is undone with its transaction", (place) =>
+  Effect.gen(function* () {
+    const store = yield* ReadModelStore.ReadModelStore
+    yield* place.documents.set("1", 1)
+    const exchange = store.exchange(place.documents.name, `${place.documents.name}x`)
+    yield* Effect.flip(place.unit.transaction(Effect.andThen(exchange, Effect.fail("no"))))
+    Assert.equal((yield* place.documents.list()).length, 1)
+    yield* place.unit.transaction(exchange)
+    Assert.equal((yield* place.documents.list()).length, 0)
+  })
+)
+
 const interrupted = law("what waits for a commit runs if it comes, wherever the transaction is interrupted", (place) =>
   Effect.gen(function* () {
     const ran: Array<string> = []
@@ -206,6 +240,8 @@ export const laws: ReadonlyArray<Law.Law<Stores>> = [
   never,
   atOnce,
   outermost,
+  open,
+  exchanged,
   interrupted,
   passed,
   changed

@@ -33,6 +33,40 @@ export const tables: ReadonlyArray<string> = [
   `create index event_tenant_position on es.event (tenant, position)`,
   // The part of a stream's name before the first dash.
   `create index event_tenant_category on es.event (tenant, (split_part(stream, '-', 1)), position)`,
+  // Which events carry a tag, in the order of the log. Kept by triggers: whatever writes or deletes an event, they agree.
+  `create table es.event_tag (
+    tenant text collate "C" not null,
+    tag text collate "C" not null,
+    position bigint not null,
+    type text collate "C" not null,
+    primary key (tenant, tag, position) include (type)
+  )`,
+  `create function es.keep_tags() returns trigger language plpgsql as $$
+  begin
+    if tg_op = 'DELETE' then
+      delete from es.event_tag t where t.tenant = old.tenant and t.tag = any (old.tags) and t.position = old.position;
+    else
+      insert into es.event_tag (tenant, tag, position, type)
+        select distinct new.tenant, t.tag, new.position, new.type from unnest(new.tags) t (tag);
+    end if;
+    return null;
+  end $$`,
+  `create trigger keep_new_tags after insert on es.event for each row when (new.tags <> '{}')
+    execute function es.keep_tags()`,
+  `create trigger keep_old_tags after delete on es.event for each row when (old.tags <> '{}')
+    execute function es.keep_tags()`,
+  // What became of an append that named itself, for whoever asks again.
+  `create table es.appended (
+    tenant text collate "C" not null,
+    stream text collate "C" not null,
+    id text collate "C" not null,
+    version bigint not null,
+    position bigint not null,
+    count int not null,
+    at timestamptz not null default clock_timestamp(),
+    primary key (tenant, stream, id)
+  )`,
+  `create index appended_at on es.appended using brin (at)`,
   `create table es.high_water (
     id smallint primary key check (id = 1),
     position bigint not null,

@@ -1,0 +1,246 @@
+/** One worker of a relay: claims messages, has them delivered, keeps its leases, and notes what was delivered. */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
+import * as Semaphore from "effect/Semaphore"
+import { Outbox } from "../../../ports/Outbox.ts"
+import type { Claimed, Held } from "../../../ports/OutboxDriver.ts"
+import type { OutboxError } from "../../../ports/OutboxError.ts"
+import * as IdGenerator from "../../../ports/IdGenerator.ts"
+import * as Courier from "./courier.ts"
+import { Metrics } from "./metrics.ts"
+import type { Call, Settings } from "./model.ts"
+
+/** A message that this worker has, until when, and the fiber that delivers it. */
+interface Flight {
+  readonly claimed: Claimed
+  until: number
+  /** Whether what became of it is being noted. */
+  noting: boolean
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
+}
+
+const nameOf = ({ id, tenant }: Held) => `${tenant}\0${id}`
+
+class Worker<R> implements Courier.Office<R> {
+  readonly queue: string
+  readonly name: string
+  readonly call: Call<R>
+  readonly settings: Settings
+  readonly outbox: Outbox["Service"]
+  readonly metrics: Metrics
+  private readonly flights = new Map<string, Flight>()
+  private readonly permits: Semaphore.Semaphore
+  private done: Array<Claimed> = []
+  private readonly doneLatch = Latch.makeUnsafe(false)
+  private readonly roomLatch = Latch.makeUnsafe(true)
+  /** Open when a message of a key is done, so that those behind it may be claimed. */
+  private readonly turnLatch = Latch.makeUnsafe(false)
+  private from = ""
+
+  constructor(queue: string, name: string, call: Call<R>, settings: Settings, outbox: Outbox["Service"]) {
+    this.queue = queue
+    this.name = name
+    this.call = call
+    this.settings = settings
+    this.outbox = outbox
+    this.metrics = new Metrics(queue)
+    this.permits = Semaphore.makeUnsafe(settings.concurrency)
+  }
+
+  readonly survive = <A, R2>(self: Effect.Effect<A, OutboxError, R2>): Effect.Effect<A, never, R2> =>
+    Effect.uninterruptible(self).pipe(
+      Effect.tapError((error) => Effect.logWarning(`The outbox ${this.queue} did not answer, trying again`, error)),
+      Effect.retry(pauses),
+      Effect.orDie
+    )
+
+  readonly heldUntil = (claimed: Claimed): number | undefined => this.flight(claimed)?.until
+
+  readonly delivered = (claimed: Claimed): void => {
+    this.noting([claimed])
+    this.done.push(claimed)
+    this.doneLatch.openUnsafe()
+  }
+
+  readonly noting = (messages: ReadonlyArray<Claimed>): void => {
+    for (const claimed of messages) {
+      const flight = this.flight(claimed)
+      if (flight !== undefined) flight.noting = true
+    }
+  }
+
+  readonly settled = (claimed: Claimed): void => {
+    if (this.flight(claimed) !== undefined) this.flights.delete(nameOf(claimed))
+    if (claimed.key !== undefined) this.turnLatch.openUnsafe()
+    if (this.flights.size <= this.settings.prefetch / 2) this.roomLatch.openUnsafe()
+  }
+
+  private flight(held: Held): Flight | undefined {
+    const flight = this.flights.get(nameOf(held))
+    return flight?.claimed.token === held.token ? flight : undefined
+  }
+
+  /** Claims whenever there is room for it, and starts the deliveries. */
+  readonly claiming: Effect.Effect<never, never, R> = Effect.forever(
+    Effect.gen({ self: this }, function* () {
+      yield* this.roomLatch.await
+      const changed = yield* this.outbox.changes
+      this.turnLatch.closeUnsafe()
+      if (yield* this.survive(this.claim)) return
+      const pause = Duration.times(this.settings.pollInterval, 0.75 + 0.5 * (yield* Random.next))
+      yield* Effect.raceAll([changed, this.turnLatch.await, Effect.sleep(pause)])
+    })
+  )
+
+  /** Claims what there is and starts its delivery: whoever stops in between would leave messages to their leases. */
+  private readonly claim: Effect.Effect<boolean, OutboxError, R> = Effect.uninterruptible(
+    Effect.gen({ self: this }, function* () {
+      const { lease, prefetch } = this.settings
+      const until = (yield* Clock.currentTimeMillis) + Duration.toMillis(lease)
+      const limit = prefetch - this.flights.size
+      const claimed = yield* this.outbox.claim(this.queue, { worker: this.name, limit, lease, from: this.from })
+      for (const one of claimed) this.flights.set(nameOf(one), { claimed: one, until, noting: false, fiber: undefined })
+      if (this.flights.size > prefetch / 2) this.roomLatch.closeUnsafe()
+      for (const lane of lanes(claimed)) {
+        const last = lane.at(-1)
+        if (last?.key !== undefined) this.from = `${last.tenant}\u001f${last.key}`
+        const delivery = Effect.interruptible(this.permits.withPermits(1)(Courier.run(this, lane)))
+        // Not of this fiber: what is in flight when the relay ends is given a while.
+        const fiber = yield* Effect.forkDetach(delivery)
+        for (const one of lane) {
+          const flight = this.flight(one)
+          if (flight !== undefined) flight.fiber = fiber
+        }
+      }
+      return claimed.length > 0
+    })
+  )
+
+  /** Notes what was delivered, all that has come together in one call. */
+  readonly completing: Effect.Effect<never> = Effect.forever(
+    Effect.gen({ self: this }, function* () {
+      yield* this.doneLatch.await
+      // What else is about to be delivered goes with it.
+      yield* Effect.yieldNow
+      yield* Effect.yieldNow
+      yield* this.complete
+    })
+  )
+
+  readonly complete: Effect.Effect<void> = Effect.suspend(() => {
+    const batch = this.done
+    this.done = []
+    this.doneLatch.closeUnsafe()
+    if (batch.length === 0) return Effect.void
+    const keep = this.settings.keepDelivered
+    return this.survive(this.outbox.complete(batch, { keep })).pipe(
+      Effect.tap((noted) =>
+        Effect.andThen(this.metrics.delivered(noted.length), this.metrics.fenced(batch.length - noted.length))
+      ),
+      Effect.ensuring(Effect.sync(() => batch.forEach(this.settled)))
+    )
+  })
+
+  /** Renews what is in flight, and ends the delivery of what another worker has taken over. */
+  readonly renewing: Effect.Effect<never> = Effect.forever(
+    Effect.gen({ self: this }, function* () {
+      const { lease } = this.settings
+      yield* Effect.sleep(Duration.times(lease, 1 / 3))
+      const flights = Array.from(this.flights.values())
+      if (flights.length === 0) return
+      const until = (yield* Clock.currentTimeMillis) + Duration.toMillis(lease)
+      const held = yield* this.survive(
+        this.outbox.renew(
+          flights.map(({ claimed }) => claimed),
+          lease
+        )
+      )
+      const still = new Set(held.map(nameOf))
+      for (const flight of flights) {
+        if (still.has(nameOf(flight.claimed))) flight.until = until
+        else if (this.flight(flight.claimed) === flight && !flight.noting) {
+          this.settled(flight.claimed)
+          yield* this.metrics.fenced(1)
+          if (flight.fiber !== undefined) yield* Effect.forkDetach(Fiber.interrupt(flight.fiber))
+        }
+      }
+    })
+  )
+
+  /** Looks how the queue stands, and forgets what is old. */
+  readonly maintaining: Effect.Effect<never> = Effect.gen({ self: this }, function* () {
+    let round = 0
+    while (true) {
+      yield* this.metrics.standing(yield* this.survive(this.outbox.counts(this.queue)))
+      if (round++ % 240 === 0) yield* this.survive(this.outbox.purge(this.settings.keepFor))
+      yield* Effect.sleep("15 seconds")
+    }
+  })
+
+  /** Lets what is in flight end for a while, notes it, and gives the rest back. */
+  readonly leaving: Effect.Effect<void> = Effect.suspend(() => {
+    const fibers = new Set(
+      Array.from(this.flights.values()).flatMap(({ fiber }) => (fiber === undefined ? [] : [fiber]))
+    )
+    const rest = Effect.suspend(() => {
+      const left = Array.from(this.flights.values(), ({ claimed }) => claimed)
+      return left.length === 0 ? Effect.void : this.outbox.release(left)
+    })
+    return Fiber.awaitAll(fibers).pipe(
+      Effect.timeoutOption(this.settings.drain),
+      Effect.andThen(Fiber.interruptAll(fibers)),
+      Effect.andThen(
+        Effect.suspend(() =>
+          this.done.length === 0
+            ? Effect.succeed([])
+            : this.outbox.complete(this.done, { keep: this.settings.keepDelivered })
+        )
+      ),
+      Effect.tap((noted) => this.metrics.delivered(noted.length)),
+      Effect.tap(Effect.sync(() => this.done.forEach(this.settled))),
+      Effect.andThen(rest),
+      // A storage that does not answer now has the leases run out instead.
+      Effect.ignore
+    )
+  })
+}
+
+/** Runs a worker until it is interrupted. */
+export const run = <R>(queue: string, call: Call<R>, settings: Settings): Effect.Effect<never, never, R | Outbox> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const outbox = yield* Outbox
+      const worker = new Worker(queue, yield* IdGenerator.next, call, settings, outbox)
+      yield* Effect.addFinalizer(() => worker.leaving)
+      const all = [worker.completing, worker.renewing, worker.maintaining]
+      return yield* Effect.raceFirst(worker.claiming, Effect.raceAllFirst(all))
+    })
+  )
+
+/** Messages of one key together, each of the others by itself. */
+const lanes = (claimed: ReadonlyArray<Claimed>): ReadonlyArray<ReadonlyArray<Claimed>> => {
+  const keyed = new Map<string, Array<Claimed>>()
+  const all: Array<ReadonlyArray<Claimed>> = []
+  for (const one of claimed) {
+    if (one.key === undefined) {
+      all.push([one])
+      continue
+    }
+    const name = `${one.tenant}\u001f${one.key}`
+    const lane = keyed.get(name)
+    if (lane === undefined) {
+      const begun = [one]
+      keyed.set(name, begun)
+      all.push(begun)
+    } else lane.push(one)
+  }
+  for (const lane of keyed.values()) lane.sort((a, b) => a.sequence - b.sequence)
+  return all
+}
+
+const pauses = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("5 seconds")]).pipe(Schedule.jittered)

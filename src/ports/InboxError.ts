@@ -1,0 +1,53 @@
+/**
+ * How an inbox refuses, or fails.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Schema from "effect/Schema"
+import * as FieldIssue from "../domain/FieldIssue.ts"
+import { StorageFailure } from "./StorageFailure.ts"
+
+/**
+ * No storage can keep what the message is known by.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class InvalidKey extends Schema.TaggedError<InvalidKey>("effect-cqrs/InvalidKey")("InvalidKey", {
+  consumer: Schema.String,
+  issues: Schema.Array(FieldIssue.FieldIssue)
+}) {
+  override get message(): string {
+    return `A message for ${this.consumer} cannot be known again: ${FieldIssue.format(this.issues)}`
+  }
+}
+
+/**
+ * Ids would be forgotten while their messages may still come again.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class RetentionTooShort extends Schema.TaggedError<RetentionTooShort>("effect-cqrs/RetentionTooShort")(
+  "RetentionTooShort",
+  { keep: Schema.Duration, redelivery: Schema.Duration }
+) {
+  override get message(): string {
+    return `Ids are kept for ${Duration.format(this.keep)}, and messages may come again for ${Duration.format(this.redelivery)}`
+  }
+}
+
+/**
+ * The one error of `Inbox`; handle a case with `Effect.catchReason("InboxError", "InvalidKey", …)`.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class InboxError extends Schema.TaggedError<InboxError>("effect-cqrs/InboxError")("InboxError", {
+  reason: Schema.Union([InvalidKey, RetentionTooShort, StorageFailure])
+}) {
+  override get message(): string {
+    return this.reason.message
+  }
+}
