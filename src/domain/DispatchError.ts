@@ -143,6 +143,45 @@ export class WaitsForItself extends Schema.TaggedError<WaitsForItself>("effect-c
 }
 
 /**
+ * The message does not prove who sends it: it carries no proof, or one that is wrong or too old.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class Unauthenticated extends Schema.TaggedError<Unauthenticated>("effect-cqrs/Unauthenticated")(
+  "Unauthenticated",
+  {}
+) {
+  override get message(): string {
+    return "The message does not prove who sends it"
+  }
+}
+
+/**
+ * Who sends the message is known, and may not.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class Denied extends Schema.TaggedError<Denied>("effect-cqrs/Denied")("Denied", {}) {
+  override get message(): string {
+    return "Who sends the message may not"
+  }
+}
+
+/**
+ * The handler has a bug. What happened stays where it runs: its log has it under `id`.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class Defect extends Schema.TaggedError<Defect>("effect-cqrs/Defect")("Defect", { id: Schema.String }) {
+  override get message(): string {
+    return `Internal error ${this.id}`
+  }
+}
+
+/**
  * All reasons.
  *
  * @category reasons
@@ -157,7 +196,10 @@ export const Reason = Schema.Union([
   Unreachable,
   Timeout,
   Behind,
-  WaitsForItself
+  WaitsForItself,
+  Unauthenticated,
+  Denied,
+  Defect
 ])
 
 /**
