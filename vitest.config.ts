@@ -4,7 +4,8 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: ["test/services/global-setup.ts"],
-    pool: "threads",
+    // A process of its own for each file: what runs in WebAssembly ends with it.
+    pool: "forks",
     testTimeout: 30_000,
     hookTimeout: 30_000,
     // Time for PostgreSQL to end its sessions.

@@ -66,7 +66,7 @@ const resumes = law("an import that was left anywhere goes on where it was, and 
     const again = EventImport.run(name, Stream.fromIterable(source), { batchSize: 7 })
     yield* Stream.runDrain(Stream.take(again, 2))
     const slowly = EventImport.run(name, Stream.fromIterable(source), { batchSize: 1 })
-    for (const steps of count(90, 20)) yield* interruptedAfter(Stream.runDrain(Stream.take(slowly, 1)), steps)
+    for (const steps of count(100, 60)) yield* interruptedAfter(Stream.runDrain(Stream.take(slowly, 1)), steps)
     yield* Stream.runDrain(again)
     Assert.equal(yield* logged(world), source)
     yield* Stream.runDrain(again)

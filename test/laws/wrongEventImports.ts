@@ -52,6 +52,17 @@ export const wrongEventImports = [
     ...right,
     imported: () => Effect.succeed(0)
   })),
+  wrong("how far it came is kept before the events are", ["goes on where it was"], (right) => {
+    const came = new Map<string, number>()
+    return {
+      imported: (scope, name) => Effect.sync(() => came.get(`${scope} ${name}`) ?? 0),
+      write: (scope, name, from, batch) =>
+        Effect.suspend(() => {
+          came.set(`${scope} ${name}`, from + batch.length)
+          return Effect.andThen(Effect.yieldNow, right.write(scope, `${name} ${from}`, 0, batch))
+        })
+    }
+  }),
   wrong("a conflict is no conflict", ["stream is at its version or beyond"], (right) => ({
     ...right,
     write: (scope, name, from, batch) =>

@@ -10,7 +10,7 @@ export const importing: ReadonlyArray<string> = [
     at timestamptz not null default clock_timestamp(),
     primary key (scope, name)
   ) with (fillfactor = 50)`,
-  // One batch, whole or not at all. Streams come sorted by tenant and name, each once, with the number of its first event
+  // One batch, whole or not at all. Streams come each once, with the number of its first event
   // in the batch; events in their order. Outcomes: nothing when all is written, otherwise why not: that the import is
   // elsewhere (no stream), or each stream that does not fit.
   `create function es.import_batch(
