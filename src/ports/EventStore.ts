@@ -25,7 +25,8 @@ import type {
 import { EventStoreError, type ExpectedVersion, InvalidInput } from "./EventStoreError.ts"
 import * as Condition from "./internal/condition.ts"
 import * as Journal from "./internal/Journal.ts"
-import * as MemoryLog from "./internal/memoryEventStore.ts"
+import { makeMemory } from "./internal/memoryEventStore.ts"
+import * as MemoryLog from "./internal/memoryLog.ts"
 import * as Prepare from "./internal/prepare.ts"
 import * as Receipt from "./Receipt.ts"
 import type { SystemContext } from "./SystemContext.ts"
@@ -202,6 +203,6 @@ export const make = (driver: Driver): EventStore["Service"] => {
 export const layerMemory: Layer.Layer<EventStore> = Layer.effect(
   EventStore,
   Effect.gen(function* () {
-    return make(MemoryLog.makeMemory(yield* Journal.MemoryJournal, yield* MemoryLog.SharedLog))
+    return make(makeMemory(yield* Journal.MemoryJournal, yield* MemoryLog.SharedLog))
   })
 ).pipe(Layer.provide([Journal.layer, MemoryLog.layer]))

@@ -5,7 +5,7 @@ import * as Position from "../../domain/Position.ts"
 import * as TenantId from "../../domain/TenantId.ts"
 import { type Driver, ImportConflict, ImportError, ImportOvertaken } from "../EventImportDriver.ts"
 import { type Journal, JournalMap } from "./Journal.ts"
-import type { MemoryLog } from "./memoryEventStore.ts"
+import type { MemoryLog } from "./memoryLog.ts"
 
 const keyOf = (scope: string, name: string) => `${scope}\0${name}`
 

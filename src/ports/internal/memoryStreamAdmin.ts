@@ -10,7 +10,7 @@ import type { Driver, SkippedEvent, StreamInfo } from "../StreamAdminDriver.ts"
 import { EventNotFound, MetadataConflict, StreamAdminError } from "../StreamAdminError.ts"
 import { byBytes } from "./bytes.ts"
 import type { Journal, Transaction } from "./Journal.ts"
-import type { MemoryLog } from "./memoryEventStore.ts"
+import type { MemoryLog } from "./memoryLog.ts"
 import { keyOf, type Rule, type Skips } from "./memoryStreams.ts"
 import * as Rules from "./retention.ts"
 
