@@ -6,7 +6,7 @@
 import type * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
-import type * as SchemaIssue from "effect/SchemaIssue"
+import * as SchemaIssue from "effect/SchemaIssue"
 import * as Decoding from "./Decoding.ts"
 import * as Codec from "./internal/codec.ts"
 import type { Fields } from "./Message.ts"
@@ -104,7 +104,8 @@ export interface Chain<Last, K extends Decoding.Kind = never> {
  * **Details**
  *
  * The version of an event is counted here and nowhere else: an event class without upcasters is at version 1, one
- * `current` after one `from` makes it version 2, and so on. Old events are never rewritten; they are upcast when read.
+ * `current` after one `from` makes it version 2, and so on. Old events are never rewritten; they are upcast when read. An event
+ * whose upcaster throws cannot be decoded, and its reader is told so.
  *
  * **Example** (A name split in two)
  *
@@ -213,7 +214,7 @@ export const partOf = <const F extends Fields>(
   return start(tag, place, fields)
 }
 
-type Step = (old: unknown) => Decoding.Decoding<unknown, never, unknown>
+type Step = (old: unknown) => Decoding.Decoding<unknown, SchemaIssue.Issue, unknown>
 
 interface Described {
   readonly tag: string | undefined
@@ -245,23 +246,30 @@ const chain = <Last, K extends Decoding.Kind>(self: Described): Chain<Last, K> =
 }
 
 // Methods, so that a step over any fields fits: the chain's types have matched each step to the one before.
-const one =
-  (by: { upcast(old: unknown): unknown }): Step =>
-  (old) =>
-    Result.succeed(by.upcast(old))
+const one = (by: { upcast(old: unknown): unknown }): Step => guarded((old) => Result.succeed(by.upcast(old)))
 
-const many =
-  (by: { upcast(old: unknown): ReadonlyArray<unknown> }): Step =>
-  (old) =>
-    Decoding.several(by.upcast(old))
+const many = (by: { upcast(old: unknown): ReadonlyArray<unknown> }): Step =>
+  guarded((old) => Decoding.several(by.upcast(old)))
 
 // Fields are never an array, so a list is several events.
-const asked =
-  (by: { upcast(old: unknown): Effect.Effect<unknown, unknown, unknown> }): Step =>
-  (old) =>
+const asked = (by: { upcast(old: unknown): Effect.Effect<unknown, unknown, unknown> }): Step =>
+  guarded((old) =>
     Decoding.pending(by.upcast(old), (value) =>
       Array.isArray(value) ? Decoding.several(value) : Result.succeed(value)
     )
+  )
+
+// What a step throws is about the event that it was given, and who reads that is told which it is.
+const guarded =
+  (step: Step): Step =>
+  (old) => {
+    try {
+      return step(old)
+    } catch (thrown) {
+      const why = thrown instanceof Error ? thrown.message : String(thrown)
+      return Result.fail(new SchemaIssue.InvalidValue({ expected: `what its upcaster takes; that threw: ${why}` }))
+    }
+  }
 
 function finish<Out, K extends Decoding.Kind>(self: Described, last: Step): Upcaster<Out, K>
 function finish({ place, shapes, steps, tag }: Described, last: Step): unknown {

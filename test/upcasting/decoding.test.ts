@@ -1,6 +1,6 @@
 import { describe, expect, expectTypeOf, it } from "@effect/vitest"
 import { Context, Effect, Result, Schema } from "effect"
-import { Aggregate, Decoding, Event, RecordedEvent, Upcaster } from "../../src/index.ts"
+import { Aggregate, Decoding, Event, FieldIssue, RecordedEvent, Upcaster } from "../../src/index.ts"
 import { stored, values } from "./stored.ts"
 
 // The code of the first release, of which events are still in the log.
@@ -36,6 +36,27 @@ class CardGiven extends Event.Class<CardGiven>()(
 
 const issuesOf = (read: { readonly _tag: string; readonly failure?: unknown }) =>
   read._tag === "Failure" ? read.failure : read
+
+describe("an upcaster that throws", () => {
+  const fields = { n: Schema.Int }
+  const odd = (n: number) => {
+    if (n % 2 === 1) throw new Error(`${n} is odd`)
+    return { n }
+  }
+  class Half extends Event.Class<Half>()("Half", fields, {
+    upcasters: Upcaster.from(fields)
+      .next(fields, ({ n }) => odd(n))
+      .currentMany(({ n }) => [odd(n / 2)])
+  }) {}
+
+  it("makes the event undecodable, and says why", () => {
+    expect(values(Half[Event.TypeId]({ n: 4 }, 1))).toEqual([new Half({ n: 2 })])
+    for (const n of [3, 6]) {
+      const read = Half[Event.TypeId]({ n }, 1)
+      expect(read._tag === "Failure" && FieldIssue.format(FieldIssue.fromIssue(read.failure))).toContain("3 is odd")
+    }
+  })
+})
 
 describe("one event that became several of its class", () => {
   class Added extends Event.Class<Added>()(
