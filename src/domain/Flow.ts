@@ -23,20 +23,28 @@ export interface Outcome {
 
 /**
  * One message of a flow, or a handler of an event, whose cause is that event. `at` is in milliseconds since 1970; `place` is
- * the stream and version of an event. There is no payload.
+ * the stream and version of an event, or the queue of a `message` that leaves by an outbox. There is no payload.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Step {
   readonly id: string
-  readonly kind: "command" | "query" | "event" | "handler"
+  readonly kind: Kind
   readonly name: string
   readonly causationId?: string | undefined
   readonly at: number
   readonly place?: string | undefined
   readonly outcome?: Outcome | undefined
 }
+
+/**
+ * What a step is: what was dispatched, what was appended, what handled an event, and what left by an outbox.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Kind = "command" | "query" | "event" | "handler" | "message"
 
 /**
  * A step and what it caused, in the order of time. A `step` that is `undefined` is a cause that nothing is known of but its
@@ -67,7 +75,7 @@ export interface Flow {
  *
  * **Details**
  *
- * Each step is in the tree once, however often it is given, with the outcome that has most attempts. What has a cause that is
+ * Each step is in the tree once, however often it is given, as the one that {@link supersedes} the others. What has a cause that is
  * not given stands below a node of that cause without a step. Steps that cause each other in a circle begin at the earliest.
  *
  * **Example** (A command and its event)
@@ -89,7 +97,7 @@ export const make = (correlationId: string, steps: Iterable<Step>): Flow => {
   const known = new Map<string, Step>()
   for (const step of steps) {
     const before = known.get(step.id)
-    if (before === undefined || attempts(before) < attempts(step)) known.set(step.id, step)
+    if (before === undefined || supersedes(step, before)) known.set(step.id, step)
   }
   const ordered = [...known.values()].sort(inTime)
   const caused = new Map<string, Array<Step>>()
@@ -133,6 +141,17 @@ export const make = (correlationId: string, steps: Iterable<Step>): Flow => {
 }
 
 /**
+ * Whether a step that is given again says more than before: it has more attempts, or as many and succeeded at last. A
+ * success is told after its commit, so what is told beside it came from a commit that failed.
+ *
+ * @category comparisons
+ * @since 0.1.0
+ */
+export const supersedes = (step: Step, before: Step): boolean =>
+  attempts(step) > attempts(before) ||
+  (attempts(step) === attempts(before) && hasSucceeded(step) && !hasSucceeded(before))
+
+/**
  * A stored event as a step.
  *
  * @category conversions
@@ -165,5 +184,7 @@ export const toText = (self: Flow): string => textOf(self)
 export const toSvg = (self: Flow): string => svgOf(self)
 
 const attempts = ({ outcome }: Step): number => outcome?.attempts ?? 0
+
+const hasSucceeded = ({ outcome }: Step): boolean => outcome?._tag === "Succeeded"
 
 const inTime = (a: Step, b: Step): number => a.at - b.at || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)

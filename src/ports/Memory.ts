@@ -9,6 +9,7 @@ import * as ConsumerStore from "./ConsumerStore.ts"
 import * as EventBus from "./EventBus.ts"
 import * as EventImport from "./EventImport.ts"
 import * as EventStore from "./EventStore.ts"
+import * as FlowStore from "./FlowStore.ts"
 import * as Inbox from "./Inbox.ts"
 import * as Outbox from "./Outbox.ts"
 import * as ParkedStore from "./ParkedStore.ts"
@@ -34,6 +35,7 @@ export const layer: Layer.Layer<
   | ParkedStore.ParkedStore
   | Outbox.Outbox
   | Inbox.Inbox
+  | FlowStore.FlowStore
   | ReadModelStore.ReadModelStore
   | ProjectionStore.ProjectionStore
   | SnapshotStore.SnapshotStore
@@ -49,6 +51,7 @@ export const layer: Layer.Layer<
   ParkedStore.layerMemory,
   Outbox.layerMemory,
   Inbox.layerMemory,
+  FlowStore.layerMemory,
   ReadModelStore.layerMemory,
   ProjectionStore.layerMemory,
   SnapshotStore.layerMemory,

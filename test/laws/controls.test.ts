@@ -6,6 +6,7 @@ import { wrongEventSizes } from "./wrongEventSizes.ts"
 import { wrongConsumerStores, wrongParkedStores } from "./wrongConsumerStores.ts"
 import { wrongBoundaries } from "./wrongBoundaries.ts"
 import { wrongEventStores } from "./wrongEventStores.ts"
+import { wrongFlowStores } from "./wrongFlowStores.ts"
 import { wrongInboxes } from "./wrongInboxes.ts"
 import { wrongOutboxes } from "./wrongOutboxes.ts"
 import { wrongProjections, wrongProjectionStores } from "./wrongProjections.ts"
@@ -24,6 +25,7 @@ const wrongs: ReadonlyArray<readonly [port: string, controls: ReadonlyArray<Cont
   ["ParkedStore", wrongParkedStores],
   ["Outbox", wrongOutboxes],
   ["Inbox", wrongInboxes],
+  ["FlowStore", wrongFlowStores],
   ["ReadModelStore", wrongReadModelStores],
   ["SnapshotStore", wrongSnapshotStores],
   ["UnitOfWork", wrongUnitsOfWork],

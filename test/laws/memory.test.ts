@@ -4,6 +4,7 @@ import * as ConsumerStoreLaws from "../../src/testing/ConsumerStoreLaws.ts"
 import * as EventBusLaws from "../../src/testing/EventBusLaws.ts"
 import * as EventImportLaws from "../../src/testing/EventImportLaws.ts"
 import * as EventStoreLaws from "../../src/testing/EventStoreLaws.ts"
+import * as FlowStoreLaws from "../../src/testing/FlowStoreLaws.ts"
 import * as InboxLaws from "../../src/testing/InboxLaws.ts"
 import * as OutboxLaws from "../../src/testing/OutboxLaws.ts"
 import * as ParkedStoreLaws from "../../src/testing/ParkedStoreLaws.ts"
@@ -24,6 +25,7 @@ checkLaws(
     ParkedStore: ParkedStoreLaws.laws,
     Outbox: OutboxLaws.laws,
     Inbox: InboxLaws.laws,
+    FlowStore: FlowStoreLaws.laws,
     ReadModelStore: ReadModelStoreLaws.laws,
     ProjectionStore: ProjectionStoreLaws.laws,
     Projection: ProjectionLaws.laws,

@@ -13,6 +13,7 @@ import type { CheckpointStore } from "../../ports/CheckpointStore.ts"
 import type { ConsumerStore } from "../../ports/ConsumerStore.ts"
 import type { EventImport } from "../../ports/EventImport.ts"
 import type { EventStore } from "../../ports/EventStore.ts"
+import type { FlowStore } from "../../ports/FlowStore.ts"
 import type { Inbox } from "../../ports/Inbox.ts"
 import type { Outbox } from "../../ports/Outbox.ts"
 import type { ParkedStore } from "../../ports/ParkedStore.ts"
@@ -25,6 +26,7 @@ import * as PgCheckpointStore from "./PgCheckpointStore.ts"
 import * as PgConsumerStore from "./PgConsumerStore.ts"
 import * as PgEventImport from "./PgEventImport.ts"
 import * as PgEventStore from "./PgEventStore.ts"
+import * as PgFlowStore from "./PgFlowStore.ts"
 import * as PgHighWater from "./PgHighWater.ts"
 import * as PgInbox from "./PgInbox.ts"
 import * as PgMigrations from "./PgMigrations.ts"
@@ -51,6 +53,7 @@ export type Services =
   | ParkedStore
   | Outbox
   | Inbox
+  | FlowStore
   | StreamAdmin
   | EventImport
   | ReadModelStore
@@ -81,6 +84,7 @@ const compose = <E, R>(
     PgParkedStore.layer,
     PgOutbox.layer,
     PgInbox.layer,
+    PgFlowStore.layer,
     PgReadModelStore.layer,
     PgProjectionStore.layer,
     PgSnapshotStore.layer,

@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as TenantId from "../../../src/domain/TenantId.ts"
+import { FlowStore } from "../../../src/ports/FlowStore.ts"
 import { Inbox } from "../../../src/ports/Inbox.ts"
 import { freshStore } from "./support.ts"
 
@@ -56,6 +57,35 @@ layer(freshStore, { excludeTestServices: true })("an inbox in parts of a day", (
         { concurrency: "unbounded" }
       )
       expect((yield* parts).length).toBe(3)
+    })
+  )
+})
+
+layer(freshStore, { excludeTestServices: true })("flows in parts of a day", (it) => {
+  it.effect("merge what was said of a step on several days, and drop the days that are old", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const flows = yield* FlowStore
+      for (const [day, attempts, outcome] of [
+        ["2020-01-01", 3, "Failed"],
+        ["2020-01-02", 4, "Refused"],
+        ["2020-01-03", 4, "Succeeded"],
+        ["2020-01-04", 2, "Succeeded"]
+      ] as const) {
+        yield* sql`insert into es.flow_step (tenant, correlation_id, id, kind, name, at, day, outcome, millis, attempts)
+          values ('default', 'r', 'e/mails', 'handler', 'mails', 1, ${day}::date, ${outcome}, 1, ${attempts})`
+      }
+      const outcome = Effect.map(flows.read("r", { limit: 1 }), ({ steps, truncated }) => [
+        steps[0]?.outcome,
+        truncated
+      ])
+      expect(yield* outcome).toEqual([{ _tag: "Succeeded", millis: 1, attempts: 4 }, false])
+      yield* flows.record([
+        { tenant, correlationId: "r", step: { id: "today", kind: "event", name: "n", at: 1 } },
+        { tenant: TenantId.make("default"), correlationId: "r", step: { id: "today", kind: "event", name: "n", at: 1 } }
+      ])
+      yield* flows.purge(Duration.days(8))
+      expect((yield* flows.read("r")).steps.map(({ id }) => id)).toEqual(["today"])
     })
   )
 })

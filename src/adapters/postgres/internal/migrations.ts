@@ -3,6 +3,7 @@
  */
 import { appending } from "./schema/appending.ts"
 import { consumers } from "./schema/consumers.ts"
+import { flows } from "./schema/flows.ts"
 import { grouping } from "./schema/grouping.ts"
 import { highWater } from "./schema/highWater.ts"
 import { inbox } from "./schema/inbox.ts"
@@ -33,5 +34,6 @@ export const migrations: ReadonlyArray<Migration> = [
   { id: 8, name: "streams", statements: streams },
   { id: 9, name: "importing", statements: importing },
   { id: 10, name: "outbox", statements: [...partitions, ...outbox] },
-  { id: 11, name: "inbox", statements: inbox }
+  { id: 11, name: "inbox", statements: inbox },
+  { id: 12, name: "flows", statements: flows }
 ]
