@@ -1,4 +1,5 @@
 /** What all readers of the log share: decoding, running handlers as each event's tenant, going on after failures. */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
@@ -23,6 +24,23 @@ export const asEvent = <A, E, R>(
     Effect.provideService(TenantContext, { id: recorded.tenant }),
     Effect.provideService(MessageContext.MessageContext, MessageContext.ofEvent(recorded.id, recorded.metadata))
   )
+
+/** As {@link asEvent}, for one event after the other in the same place: what those of one tenant share is made once. */
+export const asEvents = (): typeof asEvent => {
+  let [before, tenant, shared] = [Context.empty(), "", Context.empty()]
+  function inside<R>(
+    context: Context.Context<Exclude<R, TenantContext>>,
+    recorded: RecordedEvent<Event.Any>
+  ): Context.Context<R>
+  function inside(context: Context.Context<never>, recorded: RecordedEvent<Event.Any>): unknown {
+    if (context !== before || recorded.tenant !== tenant) {
+      ;[before, tenant] = [context, recorded.tenant]
+      shared = Context.merge(context, Context.make(TenantContext, { id: recorded.tenant }))
+    }
+    return Context.add(shared, MessageContext.MessageContext, MessageContext.ofEvent(recorded.id, recorded.metadata))
+  }
+  return (recorded, handled) => Effect.updateContext(handled, (context) => inside(context, recorded))
+}
 
 /** How a reader runs: its name, what it reads, and what it does with a page before the checkpoint moves. */
 export interface Reader<E, R> {

@@ -23,6 +23,9 @@ export type Exit =
 
 export interface Running<R> extends Segment<R> {
   readonly pages: Pages
+  /** The mark of the log, and the keys of all segments that have parked events, as of after the claim. */
+  readonly mark: Position.Position
+  readonly parked: ReadonlyArray<string>
   /** Open when the segment should stop at the next occasion. */
   readonly stop: Latch.Latch
   /** Until when this process may take the segment for its own, by its own clock. */
@@ -33,9 +36,12 @@ export interface Running<R> extends Segment<R> {
 const idleSave = 5000
 /** How often parked events are looked at, in milliseconds. */
 const drainEvery = 1000
+/** Over how many pages a batch is gathered. */
+const batchedPages = 4
 
 export const run = <R>(self: Running<R>): Effect.Effect<Exit, never, R | Services | EventStore | SystemContext> =>
   Effect.catch(follow(self), (ended: Ended) => Effect.succeed<Exit>(ended)).pipe(
+    Effect.ensuring(Effect.sync(() => self.pages.leave(self.claim.token))),
     Effect.catchCause((cause) =>
       Cause.hasInterruptsOnly(cause) ? Effect.interrupt : Effect.succeed<Exit>({ _tag: "Again", cause })
     )
@@ -49,22 +55,24 @@ const follow = Effect.fnUntraced(function* <R>(self: Running<R>) {
   const logOf = <A, E, R1>(effect: Effect.Effect<A, E, R1>) =>
     Effect.mapError(effect, (error): Ended => ({ _tag: "Again", cause: Cause.fail(error) }))
 
-  const verified = yield* logOf(Trail.verify(claim.segment.id, claim.checkpoint, self.epoch))
+  const verified = yield* logOf(Trail.verify(claim.segment.id, claim.checkpoint, self))
   if (typeof verified === "object") return { _tag: "Diverged", state: verified } as const
   const progress = new Progress(self)
   let reached = verified
   // Behind its checkpoint, only what came in place of a lost end of the log is left to be handled.
   if (verified !== claim.checkpoint.position) yield* progress.advance(verified)
-  yield* progress.drain()
+  if (self.parked.some((key) => Segments.has(claim.segment, Segments.hash(key)))) yield* progress.drain()
   let drained = now()
   let savedAt = now()
   const within = definition.within === undefined ? 0 : Duration.toMillis(definition.within)
   let batch: Array<Item> = []
   let batchSince = 0
+  let batchPages = 0
 
   const flush = Effect.fnUntraced(function* (to: Position.Position) {
     const items = batch
     batch = []
+    batchPages = 0
     yield* progress.process(items, to)
     savedAt = now()
   })
@@ -74,10 +82,9 @@ const follow = Effect.fnUntraced(function* <R>(self: Running<R>) {
     while (batch.length < definition.batchSize) {
       const page = pages.cached(reached)
       if (page === undefined) return
-      for (const item of page.items) {
+      for (const item of page.of(claim.segment)) {
         const { position } = item.stored
         if (position <= reached) continue
-        if (!Segments.has(claim.segment, item.hash)) continue
         if (SegmentLayout.isAhead(claim.ahead, item.hash, position)) continue
         if (batch.length === 0) batchSince = now()
         batch.push(item)
@@ -87,6 +94,7 @@ const follow = Effect.fnUntraced(function* <R>(self: Running<R>) {
         }
       }
       reached = page.to
+      if (batch.length > 0) batchPages++
     }
   }
 
@@ -106,7 +114,11 @@ const follow = Effect.fnUntraced(function* <R>(self: Running<R>) {
     }
     const before = reached
     collect()
-    if (batch.length > 0 && (batch.length >= definition.batchSize || now() - batchSince >= within)) {
+    yield* pages.reached(claim.token, reached)
+    const isFull = batch.length >= definition.batchSize || batchPages >= batchedPages
+    // Far behind the end of the log, the next page soon fills the batch.
+    const isDue = within === 0 ? !pages.hasMore(reached) : now() - batchSince >= within
+    if (batch.length > 0 && (isFull || isDue)) {
       yield* flush(reached)
       continue
     }

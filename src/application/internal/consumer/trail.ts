@@ -44,7 +44,7 @@ type Diverged = Extract<ConsumerState, { readonly status: "diverged" }>
 export const verify = (
   segment: number,
   { epoch: saved, event, position, trail }: Checkpoint,
-  epoch: string
+  log: { readonly epoch: string; readonly mark: Position.Position }
 ): Effect.Effect<Position.Position | Diverged, EventStoreError, EventStore | SystemContext> =>
   Effect.gen(function* () {
     const last = event ?? trail.at(-1)
@@ -55,10 +55,9 @@ export const verify = (
       }
     }
     // In another epoch the log may have lost its end behind that event: what came in its place was never read.
-    if (saved !== undefined && saved !== epoch) return Position.make(Math.min(position, last?.position ?? 0))
-    const mark = yield* (yield* EventStore).mark
-    if (position <= mark) return position
-    return last === undefined || last.position <= mark
+    if (saved !== undefined && saved !== log.epoch) return Position.make(Math.min(position, last?.position ?? 0))
+    if (position <= log.mark) return position
+    return last === undefined || last.position <= log.mark
       ? Position.make(last?.position ?? 0)
       : { status: "diverged", segment, expected: last }
   })

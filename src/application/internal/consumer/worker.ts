@@ -13,7 +13,7 @@ import { ConsumerStore } from "../../../ports/ConsumerStore.ts"
 import type { Beat, Claim, ConsumerState } from "../../../ports/ConsumerStoreDriver.ts"
 import { EventStore } from "../../../ports/EventStore.ts"
 import * as IdGenerator from "../../../ports/IdGenerator.ts"
-import type { ParkedStore } from "../../../ports/ParkedStore.ts"
+import { ParkedStore } from "../../../ports/ParkedStore.ts"
 import type { SystemContext } from "../../../ports/SystemContext.ts"
 import type { UnitOfWork } from "../../../ports/UnitOfWork.ts"
 import { Metrics } from "./metrics.ts"
@@ -135,7 +135,11 @@ class Worker<R> {
         limit: beat.share - this.owned.size,
         lease: this.definition.lease
       })
-      for (const claim of claims) yield* this.start(claim, beat.epoch)
+      if (claims.length > 0) {
+        const mark = yield* (yield* EventStore).mark
+        const parked = yield* (yield* ParkedStore).keys(this.definition.name, whole)
+        for (const claim of claims) yield* this.start(claim, { epoch: beat.epoch, mark, parked })
+      }
       return this.owned.size >= beat.share
     })
   }
@@ -156,12 +160,12 @@ class Worker<R> {
     })
   }
 
-  private start(claim: Claim, epoch: string) {
+  private start(claim: Claim, known: Pick<Segment.Running<R>, "epoch" | "mark" | "parked">) {
     return Effect.gen({ self: this }, function* () {
       const { definition, metrics, pages, permits } = this
       const stop = Latch.makeUnsafe(false)
       const validUntil = () => this.validUntil
-      const running = Segment.run({ definition, claim, epoch, permits, metrics, pages, stop, validUntil })
+      const running = Segment.run({ ...known, definition, claim, permits, metrics, pages, stop, validUntil })
       const fiber = yield* Effect.forkIn(
         Effect.tap(running, (exit) => this.ended(claim, exit)),
         this.scope
@@ -237,6 +241,9 @@ class Worker<R> {
     )
   }
 }
+
+/** The segment that has every key. */
+const whole = { id: 0, mask: 0 }
 
 const pauses = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("2 seconds")]).pipe(Schedule.jittered)
 
