@@ -15,6 +15,7 @@ import type { Snapshots, Verification } from "../domain/Snapshots.ts"
 import type { StreamName } from "../domain/StreamName.ts"
 import * as EventStore from "../ports/EventStore.ts"
 import type { EventStoreError } from "../ports/EventStoreError.ts"
+import * as Receipt from "../ports/Receipt.ts"
 import type { NeededBy, SnapshotError, SnapshotStore } from "../ports/SnapshotStore.ts"
 import type { TenantContext } from "../ports/TenantContext.ts"
 import * as Merging from "./internal/merging.ts"
@@ -182,7 +183,12 @@ export function execute<
     options?.id === undefined
       ? decided(store, tried)
       : Effect.flatMap(repeated(aggregate, store, stream, options.id), (before) =>
-          before === undefined ? decided(store, tried) : Effect.succeed(before)
+          before === undefined
+            ? decided(store, tried)
+            : Effect.as(
+                Receipt.note({ stream, version: before.version, position: before.position, repeated: true }),
+                before
+              )
         )
 
   const decided = (store: EventStore.EventStore["Service"], tried: number): Attempt =>

@@ -55,6 +55,18 @@ export const Collector: Context.Reference<Array<AppendReceipt> | undefined> = Co
 >("effect-cqrs/ports/Receipt/Collector", { defaultValue: () => undefined })
 
 /**
+ * Notes what an append has written, for the dispatch that the running fiber belongs to: where it is known without appending.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const note = (append: AppendReceipt): Effect.Effect<void> =>
+  Effect.withFiber((fiber) => {
+    fiber.getRef(Collector)?.push(append)
+    return Effect.void
+  })
+
+/**
  * What the queries of the running fiber are to read at least; absent when anything will do.
  *
  * @category services

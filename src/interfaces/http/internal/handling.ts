@@ -1,0 +1,172 @@
+/** What happens to a request of one endpoint, from its headers to the response. */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
+import * as Tracer from "effect/Tracer"
+import * as Hex from "effect/encoding/Hex"
+import * as Digest from "effect/crypto/Digest"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as CommandBus from "../../../application/CommandBus.ts"
+import * as QueryBus from "../../../application/QueryBus.ts"
+import type * as Command from "../../../domain/Command.ts"
+import type * as Message from "../../../domain/Message.ts"
+import type * as Query from "../../../domain/Query.ts"
+import type * as Authenticator from "../../../ports/Authenticator.ts"
+import * as IdGenerator from "../../../ports/IdGenerator.ts"
+import * as MessageContext from "../../../ports/MessageContext.ts"
+import * as Receipt from "../../../ports/Receipt.ts"
+import { TenantContext } from "../../../ports/TenantContext.ts"
+import type { Endpoint } from "../Endpoint.ts"
+import * as HttpError from "../HttpError.ts"
+import * as Problem from "../Problem.ts"
+import * as Answer from "./answer.ts"
+import * as Asked from "./asked.ts"
+import * as Input from "./input.ts"
+
+/** What is the same for all requests of one API. */
+export interface Serving {
+  readonly timeoutMillis: number
+  readonly maxBodyBytes: number
+  /** Whose request one is that nobody is asked about. */
+  readonly anonymous: Authenticator.Principal
+}
+
+/** An endpoint with what sends its message to the handler. */
+export interface Served extends Endpoint {
+  readonly send: Send
+}
+
+type Sent = Effect.Effect<
+  (request: HttpServerRequest.HttpServerRequest) => HttpServerResponse.HttpServerResponse,
+  unknown,
+  unknown
+>
+
+/** Sends a payload to the handler of its message, and makes a response of what that answers. */
+type Send = (
+  endpoint: Endpoint,
+  encode: Answer.Encode
+) => (input: Readonly<Record<string, unknown>>, asked: Asked.Asked, principal: Authenticator.Principal) => Sent
+
+export const sendCommand =
+  (self: Message.AnyClass<Command.Any>): Send =>
+  (endpoint, encode) =>
+  (input, asked, principal) =>
+    Effect.gen(function* () {
+      const command = yield* CommandBus.parse(self, input)
+      const { idempotencyKey } = asked
+      const messageId = idempotencyKey === undefined ? undefined : yield* nameOf(self, principal, idempotencyKey)
+      const dispatched = yield* CommandBus.dispatch(command, { messageId })
+      const value = yield* encode(dispatched.value)
+      return () => Answer.ofCommand(endpoint, input, value, dispatched)
+    })
+
+export const sendQuery =
+  (self: Message.AnyClass<Query.Any>): Send =>
+  (endpoint, encode) =>
+  (input, { after }) =>
+    Effect.gen(function* () {
+      const query = yield* QueryBus.parse(self, input)
+      const answer = yield* QueryBus.ask(query, { after })
+      const value = yield* encode(answer)
+      return ({ headers }) => Answer.ofQuery(endpoint, value, answer, headers["if-none-match"])
+    })
+
+/** The UUID (version 8) that a client's key stands for: another for each tenant, actor and command. */
+const nameOf = ({ tag }: Message.AnyClass, { actor, tenant }: Authenticator.Principal, key: string) =>
+  Effect.gen(function* () {
+    const { digest } = yield* Digest.Digest
+    const named = new TextEncoder().encode(JSON.stringify([tenant, actor.kind, actor.id, tag, key]))
+    const hex = Hex.encode((yield* digest(Digest.sha256, named)).slice(0, 16))
+    const variant = "89ab"[Number.parseInt(hex.charAt(16), 16) % 4]
+    return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20)}`
+  })
+
+const withoutPerCall = Context.omit(TenantContext, Scope.Scope, Tracer.ParentSpan, Receipt.Collector)
+
+/** What the router gives each request. */
+type Called = HttpServerRequest.HttpServerRequest | HttpServerRequest.ParsedSearchParams | HttpRouter.RouteContext
+
+type Handled = Effect.Effect<HttpServerResponse.HttpServerResponse>
+
+/** The handler of one endpoint, with the services that were there when its layer was built. */
+export const handler = (
+  endpoint: Served,
+  built: Context.Context<unknown>,
+  { authenticate }: Authenticator.Authenticator["Service"],
+  serving: Serving
+): Effect.Effect<HttpServerResponse.HttpServerResponse, never, Called> => {
+  const services = withoutPerCall(built)
+  const send = endpoint.send(endpoint, Answer.encoder(endpoint))
+  const table = Problem.table(endpoint.message)
+
+  const answered = (
+    request: HttpServerRequest.HttpServerRequest,
+    asked: Asked.Asked,
+    correlationId: string,
+    context: Context.Context<Called>
+  ) =>
+    Effect.gen(function* () {
+      const { headers, url } = request
+      const principal = endpoint.public ? serving.anonymous : yield* authenticate({ headers, url })
+      const { params } = Context.get(context, HttpRouter.RouteContext)
+      const search = Context.get(context, HttpServerRequest.ParsedSearchParams)
+      const input = yield* Input.read(endpoint, request, params, search, serving.maxBodyBytes)
+      const merged = Context.merge(services, context).pipe(
+        Context.add(TenantContext, { id: principal.tenant }),
+        Context.add(MessageContext.MessageContext, {
+          messageId: undefined,
+          correlationId,
+          causationId: undefined,
+          actor: principal.actor,
+          attributes: undefined
+        })
+      )
+      return (yield* Effect.provideContext(send(input, asked, principal), merged))(request)
+    })
+
+  return Effect.contextWith((context: Context.Context<Called>) =>
+    Effect.withFiber((fiber) => {
+      const request = Context.get(context, HttpServerRequest.HttpServerRequest)
+      const read = Asked.read(request.headers)
+      if (Result.isFailure(read)) return Effect.succeed(Problem.respond(Problem.ofRequest(read.failure.reason)))
+      const asked = read.success
+      const correlationId = asked.correlationId ?? fiber.getRef(IdGenerator.IdGenerator).unsafeNext(fiber)
+      const millis = Math.min(asked.timeoutMillis ?? serving.timeoutMillis, serving.timeoutMillis)
+      return answered(request, asked, correlationId, context).pipe(
+        Effect.timeoutOrElse({
+          duration: millis,
+          orElse: () => Effect.fail(HttpError.make(new HttpError.TimedOut({ afterMillis: millis })))
+        }),
+        Effect.catchCause((cause) => refused(cause, table, endpoint, correlationId)),
+        Effect.map(HttpServerResponse.setHeader("x-correlation-id", correlationId))
+      )
+    })
+  )
+}
+
+/** The problem that a cause comes to. What is not the client's doing is logged with its cause, under an id that the client gets. */
+const refused = (
+  cause: Cause.Cause<unknown>,
+  table: Problem.Table,
+  { method, path }: Pick<Endpoint, "method" | "path">,
+  correlationId: string | undefined
+): Handled => {
+  if (cause.reasons.length > 0 && cause.reasons.every(Cause.isInterruptReason))
+    return Effect.failCause(Cause.interrupt())
+  const errors = cause.reasons.filter(Cause.isFailReason).map(({ error }) => error)
+  const declared = cause.reasons.some(Cause.isDieReason) ? undefined : table(errors[0])
+  const row = declared ?? Problem.internal
+  if (row.status < 500) return Effect.succeed(Problem.respond(row))
+  return Effect.gen(function* () {
+    const id = row.id ?? (yield* IdGenerator.next)
+    yield* Effect.logError(`${method} ${path} failed`, cause).pipe(
+      Effect.annotateLogs({ id, correlationId, status: row.status })
+    )
+    return Problem.respond(row, id)
+  })
+}

@@ -1,0 +1,75 @@
+/** The payload of a message, from the path, the question mark and the body of a request. */
+import * as ByteSize from "effect/ByteSize"
+import * as Effect from "effect/Effect"
+import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
+import type * as HttpServerError from "effect/http/HttpServerError"
+import type * as HttpServerRequest from "effect/http/HttpServerRequest"
+import type { Endpoint } from "../Endpoint.ts"
+import * as HttpError from "../HttpError.ts"
+import type { Texts } from "./texts.ts"
+
+type Given = Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+type Input = Record<string, unknown>
+
+const refuse = (reason: HttpError.HttpError["reason"]) => Effect.fail(HttpError.make(reason))
+
+/** Reads the payload, which the message's own schema checks later. */
+export const read = (
+  endpoint: Endpoint,
+  request: HttpServerRequest.HttpServerRequest,
+  params: Given,
+  search: Given,
+  maxBytes: number
+): Effect.Effect<Input, HttpError.HttpError> => {
+  const { inPath, inQuery } = endpoint
+  if (inQuery !== undefined) return Effect.succeed(take(inPath, params, take(inQuery, search, {})))
+  const body = readBody(request, maxBytes)
+  return inPath.size === 0 ? body : Effect.map(body, (input) => take(inPath, params, input))
+}
+
+const take = (fields: ReadonlyMap<string, Texts>, given: Given, into: Input): Input => {
+  for (const [name, { read }] of fields) {
+    const value = Object.hasOwn(given, name) ? given[name] : undefined
+    if (value !== undefined) into[name] = read(typeof value === "string" ? [value] : value)
+  }
+  return into
+}
+
+const readBody = (
+  request: HttpServerRequest.HttpServerRequest,
+  maxBytes: number
+): Effect.Effect<Input, HttpError.HttpError> => {
+  const { headers } = request
+  const length = headers["content-length"]
+  const isEmpty = length === "0" || (length === undefined && headers["transfer-encoding"] === undefined)
+  if (isEmpty) return Effect.sync(() => ({}))
+  if (!isJson(headers["content-type"])) return refuse(new HttpError.UnsupportedMediaType())
+  if (Number(length) > maxBytes) return refuse(new HttpError.BodyTooLarge({ limit: maxBytes }))
+  return request.text.pipe(
+    Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.fromInputUnsafe(maxBytes)),
+    Effect.catch((error) => refuse(ofBody(error, maxBytes))),
+    Effect.flatMap(parse)
+  )
+}
+
+const isJson = (type: string | undefined): boolean =>
+  type !== undefined && /^application\/(?:[\w.-]+\+)?json(?:\s*;|\s*$)/i.test(type)
+
+const ofBody = ({ reason }: HttpServerError.HttpServerError, limit: number): HttpError.HttpError["reason"] =>
+  reason._tag === "RequestParseError" && reason.reason === "BodyTooLarge"
+    ? new HttpError.BodyTooLarge({ limit })
+    : new HttpError.Malformed({ part: "body", expected: "sent to its end" })
+
+const parse = (text: string): Effect.Effect<Input, HttpError.HttpError> => {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return refuse(new HttpError.Malformed({ part: "body", expected: "JSON" }))
+  }
+  return isInput(value)
+    ? Effect.succeed(value)
+    : refuse(new HttpError.Malformed({ part: "body", expected: "an object of JSON" }))
+}
+
+const isInput = (value: unknown): value is Input => typeof value === "object" && value !== null && !Array.isArray(value)

@@ -1,0 +1,236 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as References from "effect/References"
+import * as Schema from "effect/Schema"
+import * as HttpRouter from "effect/http/HttpRouter"
+import { Command, Query } from "../../src/index.ts"
+import { Http } from "../../src/interfaces/http/index.ts"
+import { type Answer, call, Handlers, Known, listen, Tasks } from "./support.ts"
+
+interface Logged {
+  readonly message: string
+  readonly id: unknown
+  readonly text: string
+}
+
+/** The API on a port, and what its server logs. */
+const serve = (options?: Http.Options) =>
+  Effect.gen(function* () {
+    const logged: Array<Logged> = []
+    const logger = Logger.make(({ cause, fiber, message }) => {
+      const annotations = fiber.getRef(References.CurrentLogAnnotations)
+      logged.push({
+        message: String(message),
+        id: annotations["id"],
+        text: `${String(message)} ${Cause.pretty(cause)}`
+      })
+    })
+    const app = HttpRouter.serve(Http.layer(Tasks, options), { disableLogger: true, disableListenLog: true })
+    const base = yield* listen(app.pipe(Layer.provide([Handlers, Known]), Layer.provideMerge(Logger.layer([logger]))))
+    return { base, send: call(base), logged }
+  })
+
+const create = (taskId: string, title = "Write") => ({ body: { taskId, title } })
+
+describe("routes", () => {
+  it.live("are by convention, and where it is said", () =>
+    Effect.gen(function* () {
+      const { send } = yield* serve()
+      const created = yield* send("/commands/create-task", create("t-1"))
+      expect(created.status).toBe(201)
+      expect(created.headers.get("location")).toBe("/tasks/t-1")
+      expect(created.headers.get("content-type")).toBe("application/json")
+      expect(created.body).toEqual({ receipt: { streams: [{ stream: "Task-t-1", version: 1 }], position: 1 } })
+      expect(created.headers.get("etag")).toBe('"1"')
+
+      const renamed = yield* send("/tasks/t-1/title", { method: "PUT", body: { title: "Read" } })
+      expect([renamed.status, renamed.body.value]).toEqual([200, { renamed: 2 }])
+      expect(renamed.headers.get("etag")).toBe('"2"')
+
+      const got = yield* send("/tasks/t-1")
+      expect([got.status, got.body]).toEqual([200, { taskId: "t-1", title: "Read", version: 2 }])
+      expect(got.headers.get("etag")).toBe('"2"')
+      expect((yield* send("/tasks/t-1", { headers: { "if-none-match": 'W/"1", "2"' } })).status).toBe(304)
+      expect((yield* send("/tasks/t-1", { headers: { "if-none-match": '"1"' } })).status).toBe(200)
+    })
+  )
+
+  it.live("of flat queries take text, number, boolean and lists from the URL", () =>
+    Effect.gen(function* () {
+      const { send } = yield* serve()
+      const { headers } = yield* send("/commands/create-task", create("t-1", "b c"))
+      yield* send("/commands/create-task", create("t-2", "a"))
+      const last = yield* send("/commands/create-task", create("t-3", "d"))
+      const after = { "x-read-after": last.headers.get("x-read-after") ?? headers.get("x-read-after") ?? "" }
+      const titles = (query: string) =>
+        Effect.map(send(`/queries/list-titles?${query}`, { headers: after }), ({ body }) => body)
+      expect(yield* titles("limit=2")).toEqual(["a", "b c"])
+      expect(yield* titles("limit=9&order=down&upper=true&unknown=1")).toEqual(["D", "B C", "A"])
+      expect(yield* titles("limit=9&only=a&only=b%20c")).toEqual(["a", "b c"])
+      expect(yield* titles("limit=9&only=a")).toEqual(["a"])
+      expect((yield* send("/queries/search", { body: { filter: { title: "b" } } })).body).toEqual(["b c"])
+    })
+  )
+
+  it("refuse a path that the payload does not fit", () => {
+    class Move extends Command.Class<Move>()("Move", { payload: { to: Schema.Struct({ x: Schema.Int }) } }) {}
+    class Find extends Query.Class<Find>()("Find", { payload: { at: Schema.Struct({ x: Schema.Int }) } }) {}
+    expect(() => Http.make("Moves", { commands: [Move], routes: { Move: { path: "/moves/:from" } } })).toThrow("from")
+    expect(() => Http.make("Moves", { commands: [Move], routes: { Move: { path: "/moves/:to" } } })).toThrow("to")
+    expect(() => Http.make("Moves", { queries: [Find], routes: { Find: { method: "GET" } } })).toThrow("no body")
+    expect(Http.make("Moves", { queries: [Find], routes: { Find: { version: "v2" } } }).endpoints).toMatchObject([
+      { method: "POST", path: "/v2/queries/find" }
+    ])
+  })
+
+  it.live("that are public ask nobody who it is", () =>
+    Effect.gen(function* () {
+      const { send } = yield* serve()
+      expect((yield* send("/commands/sign-up", { as: "", method: "POST" })).body.value).toBe("default/anonymous")
+      expect((yield* send("/commands/sign-up", { as: "eve", method: "POST" })).body.value).toBe("default/anonymous")
+    })
+  )
+})
+
+describe("errors", () => {
+  const problem = (answer: Answer) => {
+    expect(answer.headers.get("content-type")).toBe("application/problem+json")
+    const { code, detail, status, title, type } = answer.body
+    expect([status, typeof title, typeof detail]).toEqual([answer.status, "string", "string"])
+    expect(type).toBe(`urn:effect-cqrs:problem:${code}`)
+    return [answer.status, code]
+  }
+
+  it.live("are problems in JSON, by one table", () =>
+    Effect.gen(function* () {
+      const { send } = yield* serve()
+      const path = "/commands/create-task"
+      yield* send(path, create("t-1"))
+      const cases: ReadonlyArray<readonly [Parameters<typeof send>[1], number, string, string?]> = [
+        [{ body: "{" }, 400, "Malformed"],
+        [{ body: "[]" }, 400, "Malformed"],
+        [{ body: "null" }, 400, "Malformed"],
+        [{ body: '"text"' }, 400, "Malformed"],
+        [{ ...create("t-2"), headers: { "idempotency-key": "a b" } }, 400, "Malformed"],
+        [{ ...create("t-2"), headers: { "x-request-timeout": "soon" } }, 400, "Malformed"],
+        [{ ...create("t-2"), headers: { "x-read-after": "../../etc" } }, 400, "Malformed"],
+        [{ ...create("t-2"), as: "" }, 401, "Unauthenticated"],
+        [{ ...create("t-2"), as: "mallory" }, 401, "Unauthenticated"],
+        [{ ...create("t-2"), as: "eve" }, 403, "Denied"],
+        [{ ...create("t-2"), headers: { accept: "text/html" } }, 406, "NotAcceptable"],
+        [create("t-1"), 409, "TaskAlreadyExists"],
+        [{ ...create("t-2"), headers: { "content-type": "text/plain" } }, 415, "UnsupportedMediaType"],
+        [{ body: create("t-2").body, headers: { "content-type": "multipart/form-data" } }, 415, "UnsupportedMediaType"],
+        [{ method: "POST" }, 422, "Invalid"],
+        [create("T 2", ""), 422, "Invalid"],
+        [{ method: "PUT", body: { title: "x" } }, 404, "TaskNotFound", "/tasks/nothing/title"],
+        [{ method: "PUT", body: { title: "taken" } }, 400, "TitleTaken", "/tasks/t-1/title"],
+        [{ method: "PUT", body: { title: "fast" } }, 429, "TooFast", "/tasks/t-1/title"]
+      ]
+      for (const [options, status, code, at = path] of cases) {
+        expect([options, ...problem(yield* send(at, options))]).toEqual([options, status, code])
+      }
+    })
+  )
+
+  it.live("of validation name every bad field", () =>
+    Effect.gen(function* () {
+      const { send } = yield* serve()
+      const fields = ({ body }: Answer) => body.errors?.map(({ path }) => path)
+      expect(fields(yield* send("/commands/create-task", create("T 2", "")))).toEqual(["taskId", "title"])
+      expect(fields(yield* send("/commands/create-task", { method: "POST" }))).toEqual(["taskId", "title"])
+      const bad = { title: "", notify: ["a", 1, "b", null] }
+      const renamed = yield* send("/tasks/t%20x/title", { method: "PUT", body: bad })
+      expect(fields(renamed)).toEqual(["taskId", "title", "notify[1]", "notify[3]"])
+      const listed = yield* send("/queries/list-titles?limit=many&order=left&upper=2")
+      expect([listed.status, fields(listed)]).toEqual([422, ["limit", "order", "upper"]])
+      expect(fields(yield* send("/queries/list-titles?limit=1&limit=2"))).toEqual(["limit"])
+    })
+  )
+
+  it.live("that a class declares carry the error", () =>
+    Effect.gen(function* () {
+      const { send } = yield* serve()
+      yield* send("/commands/create-task", create("t-1"))
+      const { body } = yield* send("/commands/create-task", create("t-1"))
+      expect(body.error).toEqual({ _tag: "TaskAlreadyExists", taskId: "t-1" })
+      expect(body.detail).toBe("There is a task t-1 already")
+      const fast = yield* send("/tasks/t-1/title", { method: "PUT", body: { title: "fast" } })
+      expect(fast.headers.get("retry-after")).toBe("2")
+    })
+  )
+
+  it.live("that nobody declares say nothing, and are logged under the id that the client gets", () =>
+    Effect.gen(function* () {
+      const { logged, send } = yield* serve()
+      for (const how of ["die", "throw", "lie"]) {
+        const { body, status, text } = yield* send("/commands/misbehave", { body: { how } })
+        expect([status, body.code, body.title]).toEqual([500, "Internal", "Internal server error"])
+        expect(text).not.toMatch(/secret|Error:|\.ts/)
+        const [entry] = logged.splice(0)
+        expect(entry?.id).toBe(body.id)
+        expect(entry?.text).toContain(how === "lie" ? "Expected an integer" : "secret of a handler")
+      }
+    })
+  )
+
+  it.live("of time come when the server's or the client's is over, whichever is less", () =>
+    Effect.gen(function* () {
+      const { send } = yield* serve({ timeout: "300 millis" })
+      const hang = (timeout: string) =>
+        send("/commands/misbehave", { body: { how: "hang" }, headers: { "x-request-timeout": timeout } })
+      expect((yield* hang("20ms")).body).toMatchObject({
+        status: 504,
+        code: "TimedOut",
+        detail: "No answer within 20 ms"
+      })
+      expect((yield* hang("60")).body).toMatchObject({ status: 504, detail: "No answer within 300 ms" })
+    })
+  )
+
+  it.live("of size come before the body is read", () =>
+    Effect.gen(function* () {
+      const { send } = yield* serve({ maxBodyBytes: 200 })
+      const large = yield* send("/commands/create-task", create("t-1", "x".repeat(300)))
+      expect(problem(large)).toEqual([413, "BodyTooLarge"])
+      expect((yield* send("/commands/create-task", create("t-1"))).status).toBe(201)
+    })
+  )
+})
+
+describe("requests", () => {
+  it.live("are of the tenant and the actor that the authenticator says", () =>
+    Effect.gen(function* () {
+      const { send } = yield* serve()
+      yield* send("/commands/create-task", create("t-1"))
+      expect((yield* send("/tasks/t-1", { as: "bob" })).status).toBe(404)
+      expect((yield* send("/commands/create-task", { ...create("t-1"), as: "bob" })).status).toBe(201)
+    })
+  )
+
+  it.live("keep their correlation id, or get one", () =>
+    Effect.gen(function* () {
+      const { send } = yield* serve()
+      const kept = yield* send("/tasks/t-1", { headers: { "x-correlation-id": "r-1" } })
+      expect(kept.headers.get("x-correlation-id")).toBe("r-1")
+      const strange = yield* send("/tasks/t-1", { headers: { "x-correlation-id": "<script>" } })
+      expect(strange.headers.get("x-correlation-id")).toMatch(/^[0-9a-f-]{36}$/)
+    })
+  )
+
+  it.live("with a key that came before are answered as the first time", () =>
+    Effect.gen(function* () {
+      const { send } = yield* serve()
+      const once = { ...create("t-1"), headers: { "idempotency-key": "k-1" } }
+      const first = yield* send("/commands/create-task", once)
+      const again = yield* send("/commands/create-task", once)
+      expect([again.status, again.body, again.headers.get("etag")]).toEqual([201, first.body, '"1"'])
+      expect((yield* send("/commands/create-task", { ...once, headers: { "idempotency-key": "k-2" } })).status).toBe(
+        409
+      )
+    })
+  )
+})
