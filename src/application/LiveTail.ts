@@ -5,7 +5,6 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -14,32 +13,15 @@ import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as Position from "../domain/Position.ts"
 import type { Stored } from "../domain/RecordedEvent.ts"
-import { category } from "../domain/StreamName.ts"
+import * as TenantId from "../domain/TenantId.ts"
 import { EventStore } from "../ports/EventStore.ts"
 import type { EventStoreError } from "../ports/EventStoreError.ts"
 import { SystemContext } from "../ports/SystemContext.ts"
 import { TenantContext } from "../ports/TenantContext.ts"
+import type { Filter } from "./LiveFilter.ts"
+import * as Fitting from "./internal/live/fitting.ts"
 import * as Reader from "./internal/reader.ts"
 import { Ring } from "./internal/ring.ts"
-
-/**
- * Which of its tenant's events a client gets: all those that fit each of what is given.
- *
- * **Details**
- *
- * `visible` is asked for each event that fits. It answers with the event itself, with another that says less, or with
- * nothing: then the client does not get it, and goes on after it. It must be pure and must not throw.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Filter {
-  readonly types?: ReadonlyArray<string> | undefined
-  readonly categories?: ReadonlyArray<string> | undefined
-  /** Events that carry at least one of these tags. */
-  readonly tags?: ReadonlyArray<string> | undefined
-  readonly visible?: ((stored: Stored) => Stored | undefined) | undefined
-}
 
 /**
  * What a client reads next. `cursor` is where to go on: whatever fits at or before it has been read. With `reset` the log
@@ -55,6 +37,29 @@ export interface Batch {
 }
 
 /**
+ * One client's view of the tail: what comes after a cursor, or `undefined` where the log ends for the moment.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Poll = (cursor: Position.Position) => Effect.Effect<Batch | undefined, EventStoreError>
+
+/**
+ * How often the tail has moved, and who hears when it moves again: for who waits for more than the tail alone.
+ *
+ * **Gotchas**
+ *
+ * A listener must return at once. What it returns stops it from being called.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Moves {
+  readonly count: () => number
+  readonly listen: (listener: () => void) => () => void
+}
+
+/**
  * A reader of the log that many share.
  *
  * **Details**
@@ -64,7 +69,8 @@ export interface Batch {
  * - `check` says whether a cursor from elsewhere is one of this log. One that is ahead of it is waited for a moment, since
  *   another process, or a standby, can be further; then it is answered with a reset.
  * - `stream` goes on with `read` for ever.
- * - `position` is how far the reader has come.
+ * - `poller` makes a filter ready for one client, who asks again and again and does not wait in between; `moves` tells when to.
+ * - `position` is how far the reader has come, and `end` the same at once.
  *
  * What is recent is served from memory and the rest from the store, in one order, without a gap or a repetition where the
  * two meet. A client that is slow falls back to reading from the store; it holds up nobody, and only a batch of it is in
@@ -82,7 +88,10 @@ export class LiveTail extends Context.Service<
       cursor: Position.Position,
       filter?: Filter
     ) => Stream.Stream<Batch, EventStoreError, TenantContext>
+    readonly poller: (filter?: Filter) => Effect.Effect<Poll, never, TenantContext>
+    readonly moves: Moves
     readonly position: Effect.Effect<Position.Position>
+    readonly end: () => Position.Position
   }
 >()("effect-cqrs/application/LiveTail") {}
 
@@ -101,6 +110,8 @@ export interface Options {
   readonly backlogReaders?: number | undefined
   /** For how long a cursor ahead of the log is waited for; 2 seconds when absent. */
   readonly grace?: Duration.Input | undefined
+  /** The tenant whose events are for the clients of all tenants, as far as their filters ask for them; none when absent. */
+  readonly everybody?: string | undefined
 }
 
 const self = { name: "live tail" }
@@ -109,32 +120,32 @@ const make = (options: Options = {}) =>
   Effect.gen(function* () {
     const { batchSize: limit = 256, capacity = 8_192, backlogReaders = 32 } = options
     const grace = Duration.fromInputUnsafe(options.grace ?? "2 seconds")
+    const everybody = options.everybody === undefined ? undefined : TenantId.make(options.everybody)
     const store = yield* EventStore
     const system = yield* SystemContext
     const backlog = yield* Semaphore.make(backlogReaders)
     const ring = new Ring(capacity, yield* Reader.survive(self, store.mark))
-    let advanced = Deferred.makeUnsafe<void>()
+    const listeners = new Set<() => void>()
+    let moved = 0
 
     const advance = Effect.gen(function* () {
       const page = yield* Reader.survive(self, store.readAllTenants({ after: ring.to, limit: 1_024 }))
       if (page.cursor === ring.to && page.mark >= ring.to) return yield* Reader.survive(self, store.changed(ring.to))
       if (page.mark < ring.to) ring.rewind(page.mark)
       else ring.push(page.events, page.cursor)
-      const told = advanced
-      advanced = Deferred.makeUnsafe()
-      yield* Deferred.succeed(told, undefined)
+      moved++
+      for (const listener of listeners) listener()
     })
     yield* Effect.forkScoped(Effect.forever(Effect.provideService(advance, SystemContext, system)))
 
-    const older = (cursor: Position.Position, filter: Filter) => {
-      const { categories, tags, types } = filter
-      return Reader.survive(self, store.readAll({ after: cursor, limit, types, categories, tags })).pipe(
-        backlog.withPermits(1),
-        Effect.map((page) => batch(page.events, page.cursor, filter))
-      )
+    const moves: Moves = {
+      count: () => moved,
+      listen: (listener) => {
+        const own = () => listener()
+        listeners.add(own)
+        return () => void listeners.delete(own)
+      }
     }
-
-    const here = (cursor: Position.Position): Batch => ({ events: [], cursor, reset: false })
 
     const check = (cursor: Position.Position) =>
       Effect.gen(function* () {
@@ -145,62 +156,74 @@ const make = (options: Options = {}) =>
         return cursor <= mark ? here(cursor) : resetTo(mark)
       })
 
-    const read = (cursor: Position.Position, filter: Filter = {}) =>
-      Effect.flatMap(TenantContext, ({ id }): Effect.Effect<Batch, EventStoreError, TenantContext> => {
-        const fits = fitting(id, filter)
-        const next = (): Effect.Effect<Batch, EventStoreError, TenantContext> => {
-          if (cursor < ring.from) return older(cursor, filter)
-          const waiting = Effect.flatMap(Deferred.await(advanced), next)
-          if (cursor === ring.to) return waiting
-          // The store was read further than the ring is by now, or the log has become shorter.
-          if (cursor > ring.to)
-            return Effect.flatMap(check(cursor), (now) => (now.reset ? Effect.succeed(now) : waiting))
-          const found = ring.read(cursor, limit, fits)
-          return Effect.succeed(batch(found.events, found.cursor, filter))
+    const poller = (filter: Filter = {}) =>
+      Effect.map(TenantContext, ({ id }): Poll => {
+        const { visible } = filter
+        const { fits, parts } = Fitting.compile(id, everybody, filter)
+        const told = ({ cursor, events }: Pick<Batch, "cursor" | "events">): Batch => ({
+          events: visible === undefined ? events : events.flatMap((stored) => Fitting.shown(stored, visible)),
+          cursor,
+          reset: false
+        })
+        const older = (cursor: Position.Position) => {
+          if (parts.length === 0) return Effect.succeed(here(ring.to))
+          const read = ({ tenant, ...criteria }: Fitting.Part) =>
+            Reader.survive(self, store.readAll({ after: cursor, limit, ...criteria })).pipe(
+              Effect.provideService(TenantContext, { id: tenant })
+            )
+          return Effect.map(backlog.withPermits(1)(Fitting.join(parts, read, fits)), told)
         }
-        return Effect.suspend(next)
+        return (cursor) =>
+          Effect.suspend(() => {
+            if (cursor < ring.from) return older(cursor)
+            if (cursor === ring.to) return Effect.undefined
+            // The store was read further than the ring is by now, or the log has become shorter.
+            if (cursor > ring.to) return Effect.map(check(cursor), (now) => (now.reset ? now : undefined))
+            return Effect.succeed(told(ring.read(cursor, limit, fits)))
+          })
+      })
+
+    const waitingFor = (poll: Poll, cursor: Position.Position): Effect.Effect<Batch, EventStoreError> =>
+      Effect.suspend(() => {
+        const before = moved
+        return Effect.flatMap(poll(cursor), (found) => {
+          if (found !== undefined) return Effect.succeed(found)
+          const move = Effect.callback<void>((resume) => {
+            if (moved !== before) return resume(Effect.void)
+            const stop = moves.listen(() => {
+              stop()
+              resume(Effect.void)
+            })
+            return Effect.sync(stop)
+          })
+          return Effect.flatMap(move, () => waitingFor(poll, cursor))
+        })
       })
 
     return LiveTail.of({
-      read,
+      read: (cursor, filter) => Effect.flatMap(poller(filter), (poll) => waitingFor(poll, cursor)),
       check,
       stream: (start, filter) =>
-        Stream.fromEffect(check(start)).pipe(
-          Stream.flatMap((first) =>
-            Stream.concat(
-              Stream.succeed(first),
-              Stream.paginate(first.cursor, (cursor) =>
-                Effect.map(read(cursor, filter), (found) => [[found], Option.some(found.cursor)] as const)
-              )
+        Stream.unwrap(
+          Effect.gen(function* () {
+            const poll = yield* poller(filter)
+            const first = yield* check(start)
+            const rest = Stream.paginate(first.cursor, (cursor) =>
+              Effect.map(waitingFor(poll, cursor), (found) => [[found], Option.some(found.cursor)] as const)
             )
-          )
+            return Stream.concat(Stream.succeed(first), rest)
+          })
         ),
-      position: Effect.sync(() => ring.to)
+      poller,
+      moves,
+      position: Effect.sync(() => ring.to),
+      end: () => ring.to
     })
   })
 
+const here = (cursor: Position.Position): Batch => ({ events: [], cursor, reset: false })
+
 const resetTo = (cursor: Position.Position): Batch => ({ events: [], cursor, reset: true })
-
-const fitting = (tenant: string, { categories, tags, types }: Filter) => {
-  const wanted = types === undefined ? undefined : new Set(types)
-  return (stored: Stored): boolean =>
-    stored.tenant === tenant &&
-    (wanted === undefined || wanted.has(stored.type)) &&
-    (categories === undefined || categories.includes(category(stored.stream))) &&
-    (tags === undefined || stored.tags.some((tag) => tags.includes(tag)))
-}
-
-const batch = (events: ReadonlyArray<Stored>, cursor: Position.Position, { visible }: Filter): Batch => ({
-  events: visible === undefined ? events : events.flatMap((stored) => shown(stored, visible(stored))),
-  cursor,
-  reset: false
-})
-
-// Whatever is said of an event, it stays in its place and with its tenant.
-const shown = (stored: Stored, seen: Stored | undefined): ReadonlyArray<Stored> => {
-  if (seen === undefined) return []
-  return seen === stored ? [stored] : [{ ...seen, position: stored.position, tenant: stored.tenant }]
-}
 
 /**
  * The tail of the log of the store. Reading it for all tenants is the system's work; clients read as their tenant.

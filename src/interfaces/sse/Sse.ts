@@ -1,96 +1,188 @@
 /**
- * The log as server-sent events.
+ * The log, or any stream of events, as server-sent events.
  *
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Channel from "../../application/Channel.ts"
+import * as LiveAccess from "../../application/LiveAccess.ts"
+import * as LiveConnections from "../../application/LiveConnections.ts"
+import type { LiveError } from "../../application/LiveError.ts"
+import type { Filter } from "../../application/LiveFilter.ts"
 import * as LiveTail from "../../application/LiveTail.ts"
+import { LiveTokens } from "../../application/LiveTokens.ts"
 import type * as Decoding from "../../domain/Decoding.ts"
 import * as Event from "../../domain/Event.ts"
 import * as Position from "../../domain/Position.ts"
 import type { Stored } from "../../domain/RecordedEvent.ts"
-import type { EventStoreError } from "../../ports/EventStoreError.ts"
+import * as Authenticator from "../../ports/Authenticator.ts"
 import { TenantContext } from "../../ports/TenantContext.ts"
-import { SseConnections } from "./SseConnections.ts"
-import { InvalidCursor, SseError } from "./SseError.ts"
+import { Connection } from "./internal/connection.ts"
 import * as Frames from "./internal/frames.ts"
 
 /**
- * What a client gets, and how.
+ * How a client is served.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options {
-  /** Only events of these classes; of all when absent. */
-  readonly events?: ReadonlyArray<Event.AnyClass<Decoding.Kind>> | undefined
-  readonly categories?: ReadonlyArray<string> | undefined
-  /** Only events that carry at least one of these tags. */
-  readonly tags?: ReadonlyArray<string> | undefined
-  /** Asked for each event: the event itself, one that says less, or nothing. It must be pure and must not throw. */
-  readonly visible?: ((stored: Stored) => Stored | undefined) | undefined
-  /** Who connects, for the limit of connections per principal. */
-  readonly principal?: string | undefined
-  /** Where a client begins that does not say so: at the `"start"` of the log or `"now"`, which is what it is when absent. */
-  readonly from?: "start" | "now" | undefined
-  /** How often a client hears where it is when there is nothing else; 15 seconds when absent. */
+export interface Timing {
+  /** How often a client hears where it is when there is nothing else, to the second; 15 seconds when absent. */
   readonly heartbeat?: Duration.Input | undefined
   /** The shortest that a client waits before it connects again, and the third of the longest; 1 second when absent. */
   readonly retry?: Duration.Input | undefined
   /** The longest that a client waits before it connects again when the server drains; 30 seconds when absent. */
   readonly spread?: Duration.Input | undefined
+  /** Where a client begins that does not say so: at the `"start"` of the log or `"now"`, which is what it is when absent. */
+  readonly from?: "start" | "now" | undefined
 }
+
+/**
+ * What a client gets that the program itself has let in, and how.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options extends Timing, Omit<Filter, "types"> {
+  /** Only events of these classes; of all when absent. */
+  readonly events?: ReadonlyArray<Event.AnyClass<Decoding.Kind>> | undefined
+  /** Who connects, for the limit of connections per principal. */
+  readonly principal?: string | undefined
+  /** What the client is told besides in its first event. */
+  readonly hello?: Readonly<Record<string, unknown>> | undefined
+}
+
+/**
+ * What clients get that come by themselves, and how.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ChannelOptions extends Timing {
+  /** Only events of these classes; of all when absent. */
+  readonly events?: ReadonlyArray<Event.AnyClass<Decoding.Kind>> | undefined
+  /** Who may read which channel, and which events are in it. */
+  readonly rules?: Channel.Rules | undefined
+  /** The other origins whose pages may connect. */
+  readonly origins?: LiveAccess.Origins | undefined
+  /**
+   * Asked for each event: the event itself, one that says less, or nothing. It must be pure and must not throw. An answer that
+   * is the same object for the same event is encoded once.
+   */
+  readonly visible?: ((principal: Authenticator.Principal, stored: Stored) => Stored | undefined) | undefined
+}
+
+type Serving = HttpServerRequest.HttpServerRequest | LiveTail.LiveTail | LiveConnections.LiveConnections | Scope.Scope
+
+const defaultChannels = ["tenant"]
+const mostChannels = 50
+
+/**
+ * Answers any request of a browser or a service: lets in whom the `Authenticator` knows or a ticket names, and sends the
+ * events of the channels that are asked for with `?channel=`, once for each; of `tenant` when there is none.
+ *
+ * **Details**
+ *
+ * What is refused is answered as {@link respondError} does. The rest is that of {@link respond}.
+ *
+ * **Gotchas**
+ *
+ * Events reach a channel by carrying its name as a tag, if `rules` do not say otherwise; see `Channel`. An event without
+ * such a tag is sent to nobody.
+ *
+ * @category responding
+ * @since 0.1.0
+ */
+export const handle = (
+  options: ChannelOptions = {}
+): Effect.Effect<HttpServerResponse.HttpServerResponse, never, Serving | Authenticator.Authenticator> =>
+  Effect.gen(function* () {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const { origins, rules, visible, ...rest } = options
+    const principal = yield* LiveAccess.principal(request, origins)
+    const asked = LiveAccess.parameters(request.url).getAll("channel").slice(0, mostChannels)
+    const channels = yield* Channel.authorize(principal, asked.length === 0 ? defaultChannels : asked, rules)
+    const response = yield* respond({
+      ...rest,
+      ...Channel.filter(channels, rules),
+      visible: visible === undefined ? undefined : (stored) => visible(principal, stored),
+      principal: `${principal.actor.kind} ${principal.actor.id}`,
+      hello: { channels: channels.map(({ channel }) => channel) }
+    }).pipe(Authenticator.provide(principal))
+    return HttpServerResponse.setHeaders(response, LiveAccess.corsHeaders(request, origins))
+  }).pipe(Effect.catch((error) => Effect.succeed(respondError(error))))
 
 /**
  * Answers a request with the tenant's events, for ever: those after where the client was, then each as it is settled.
  *
  * **Details**
  *
- * The id of an event is its position in the log, so a browser's `EventSource` goes on by itself after it was cut off, at
+ * The id of an event is its cursor, so a browser's `EventSource` goes on by itself after it was cut off, at
  * any instance of the server: it sends `Last-Event-ID`. A client that begins says where with `?after=`, or begins at `from`.
  *
- * - An event comes as a message of JSON: `position`, `stream`, `version`, `id`, `type`, `schemaVersion`, `tags`,
- *   `recordedAt` and `data`, as stored. Its metadata stay here, as does the name of the tenant.
- * - `cursor` events come first and when there is nothing else: their id moves the client on past what it does not see.
+ * - An event comes as a message of JSON: see `LiveEvent`. Its metadata stay here, as does the name of the tenant.
+ * - A `connected` event comes first, with the position and how often something is heard.
+ * - `cursor` events come when there is nothing else: their id moves the client on past what it does not see.
  * - A `reset` event says that the log does not reach to where the client was, as after a restore.
  *
- * A client that does not read is not written to, and holds up nobody. It fails with `TooManyConnections`, `Draining` or
- * `InvalidCursor`; see {@link respondError}.
+ * A client that does not read is not written to, and holds up nobody: at most 64 KiB and one event are held for it. It fails
+ * with `TooManyConnections`, `Draining` or `InvalidCursor`; see {@link respondError}.
  *
  * **Gotchas**
  *
- * `TenantContext` is what the client may see: take it from what was authenticated. Browsers send no headers of one's own
- * with an `EventSource`; a cookie or a short-lived ticket in the URL says who it is.
+ * `TenantContext` is what the client may see: take it from what was authenticated, as {@link handle} does.
  *
  * @category responding
  * @since 0.1.0
  */
 export const respond = (
   options: Options = {}
-): Effect.Effect<
-  HttpServerResponse.HttpServerResponse,
-  SseError,
-  HttpServerRequest.HttpServerRequest | LiveTail.LiveTail | SseConnections | TenantContext | Scope.Scope
-> =>
+): Effect.Effect<HttpServerResponse.HttpServerResponse, LiveError, Serving | TenantContext> =>
   Effect.gen(function* () {
+    const { hello = {}, principal, from = "now" } = options
     const request = yield* HttpServerRequest.HttpServerRequest
     const tail = yield* LiveTail.LiveTail
-    const connections = yield* SseConnections
-    const tenant = yield* TenantContext
-    const asked = yield* cursorOf(request)
-    const after = asked ?? (options.from === "start" ? Position.start : yield* tail.position)
-    yield* connections.admit(options.principal)
-    const body = Stream.provideService(frames(tail, connections, after, options), TenantContext, tenant)
-    return HttpServerResponse.stream(body, { contentType: "text/event-stream", headers })
+    const connections = yield* LiveConnections.LiveConnections
+    const tokens = yield* LiveTokens
+    const clock = yield* Clock.Clock
+    const { id: tenant } = yield* TenantContext
+    const asked = cursorOf(request)
+    const after = asked === undefined ? undefined : yield* tokens.position(tenant, asked)
+    const isForeign = asked !== undefined && after === undefined
+    const admitted = yield* connections.admit({ transport: "sse", principal })
+    const poll = yield* tail.poller(filterOf(options))
+    const begun = after ?? (from === "start" && !isForeign ? Position.start : tail.end())
+    const settings = { tenant, hello, ...millis(options) }
+    const opening = Effect.gen(function* () {
+      const checked = yield* tail.check(begun)
+      const start = isForeign ? { ...checked, reset: true } : checked
+      const connection = new Connection(start, { admitted, clock, connections, poll, tail, tokens }, settings)
+      yield* Effect.acquireRelease(
+        Effect.sync(() => connection.watch()),
+        (stop) => Effect.sync(stop)
+      )
+      yield* connection.open(start)
+      return Stream.fromPull(Effect.succeed(connection.pull))
+    })
+    return HttpServerResponse.stream(Stream.unwrap(opening), { contentType: "text/event-stream", headers })
   })
+
+const filterOf = ({ any, categories, events, tags, visible }: Options): Filter => {
+  const types = events === undefined ? undefined : Event.types(events)
+  return { types, categories, tags, any, visible }
+}
+
+const millis = ({ heartbeat = "15 seconds", retry = "1 second", spread = "30 seconds" }: Timing) => ({
+  heartbeat: Duration.toMillis(heartbeat),
+  retry: Duration.toMillis(retry),
+  spread: Duration.toMillis(spread)
+})
 
 const headers = {
   "cache-control": "no-cache, no-transform",
@@ -98,64 +190,47 @@ const headers = {
   "x-accel-buffering": "no"
 }
 
-const cursorOf = (
-  request: HttpServerRequest.HttpServerRequest
-): Effect.Effect<Position.Position | undefined, SseError> => {
-  const query = new URL(request.url, "http://localhost").searchParams
-  const text = request.headers["last-event-id"] ?? query.get("after") ?? ""
-  if (text === "") return Effect.succeed(undefined)
-  const value = Number(text)
-  return /^\d{1,16}$/.test(text) && Number.isSafeInteger(value)
-    ? Effect.succeed(Position.make(value))
-    : Effect.fail(new SseError({ reason: new InvalidCursor({ cursor: text.slice(0, 100) }) }))
+// An empty `Last-Event-ID` is what a client sends that has got nothing yet.
+const cursorOf = ({ headers, url }: HttpServerRequest.HttpServerRequest): string | undefined => {
+  const text = headers["last-event-id"] ?? LiveAccess.parameters(url).get("after") ?? ""
+  return text === "" ? undefined : text
 }
 
-interface State {
-  readonly cursor: Position.Position
-  /** When something was last sent. */
-  readonly sentAt: number
-}
-
-const frames = (
-  tail: LiveTail.LiveTail["Service"],
-  connections: SseConnections["Service"],
-  after: Position.Position,
-  options: Options
-): Stream.Stream<Uint8Array, EventStoreError, TenantContext> => {
-  const { categories, tags, visible } = options
-  const types = options.events === undefined ? undefined : Event.types(options.events)
-  const filter: LiveTail.Filter = { types, categories, tags, visible }
-  const heartbeat = Duration.toMillis(options.heartbeat ?? "15 seconds")
-  const spread = Duration.toMillis(options.spread ?? "30 seconds")
-  const drained = Effect.as(connections.draining, "drained" as const)
-
-  type Step = readonly [ReadonlyArray<Uint8Array>, Option.Option<State>]
-  const step = ({ cursor, sentAt }: State): Effect.Effect<Step, EventStoreError, TenantContext> =>
-    Effect.gen(function* () {
-      const idle = sentAt + heartbeat - (yield* Clock.currentTimeMillis)
-      const found = yield* Effect.raceFirst(drained, Effect.timeoutOption(tail.read(cursor, filter), Math.max(idle, 0)))
-      if (found === "drained") {
-        const pause = yield* Random.nextBetween(0, spread)
-        return [[Frames.retry(pause), Frames.cursor(cursor)], Option.none()]
-      }
-      const now = yield* Clock.currentTimeMillis
-      if (Option.isNone(found)) return [[Frames.cursor(cursor)], Option.some({ cursor, sentAt: now })]
-      const { value } = found
-      if (value.reset) return [[Frames.reset(value.cursor)], Option.some({ cursor: value.cursor, sentAt: now })]
-      const sent = value.events.map(Frames.event)
-      return [sent, Option.some({ cursor: value.cursor, sentAt: sent.length === 0 ? sentAt : now })]
-    })
-
-  // Who is told at once where it is can go on from there, even when it is cut off before the first event.
-  const opening = Effect.gen(function* () {
-    const checked = yield* tail.check(after)
-    const shortest = Duration.toMillis(options.retry ?? "1 second")
-    const pause = yield* Random.nextBetween(shortest, 3 * shortest)
-    const frame = checked.reset ? Frames.reset(checked.cursor) : Frames.cursor(checked.cursor)
-    const state: State = { cursor: checked.cursor, sentAt: yield* Clock.currentTimeMillis }
-    return Stream.concat(Stream.make(Frames.retry(pause), frame), Stream.paginate(state, step))
-  })
-  return Stream.unwrap(opening)
+/**
+ * Answers with a stream of a program's own: each value a message of JSON, as long as the stream goes on.
+ *
+ * **Details**
+ *
+ * With `id`, each message has one, which comes back as `Last-Event-ID`. A comment is sent where there was nothing for the
+ * time of the heartbeat. A failure of the stream cuts the connection off, so that the client comes back.
+ *
+ * **Example** (Numbers to a browser)
+ *
+ * ```ts
+ * import { Sse } from "effect-cqrs/sse"
+ * import * as Stream from "effect/Stream"
+ * import * as HttpServerResponse from "effect/http/HttpServerResponse"
+ *
+ * const response = Sse.fromStream(Stream.make({ n: 1 }, { n: 2 }), { id: ({ n }) => `${n}` })
+ * await HttpServerResponse.toWeb(response).text() // => "id: 1\ndata: {\"n\":1}\n\nid: 2\ndata: {\"n\":2}\n\n"
+ * ```
+ *
+ * @category responding
+ * @since 0.1.0
+ */
+export const fromStream = <A, E>(
+  self: Stream.Stream<A, E>,
+  options: {
+    /** The id of a message: one line of text. */
+    readonly id?: ((value: A) => string) | undefined
+    readonly heartbeat?: Duration.Input | undefined
+  } = {}
+): HttpServerResponse.HttpServerResponse => {
+  const { heartbeat = "15 seconds", id } = options
+  const values = Stream.map(self, (value) => Frames.message(value, id?.(value).replace(/[\r\n\0]/g, " ")))
+  const beats = Stream.map(Stream.tick(heartbeat), () => Frames.comment).pipe(Stream.drop(1))
+  const body = Stream.merge(values, beats, { haltStrategy: "left" })
+  return HttpServerResponse.stream(body, { contentType: "text/event-stream", headers })
 }
 
 /**
@@ -165,10 +240,13 @@ const frames = (
  * @category responding
  * @since 0.1.0
  */
-export const respondError = ({ message, reason }: SseError): HttpServerResponse.HttpServerResponse => {
+export const respondError = (
+  error: LiveError | Authenticator.AuthenticatorError
+): HttpServerResponse.HttpServerResponse => {
+  const { reason } = error
   const status = statusOf(reason)
   return HttpServerResponse.jsonUnsafe(
-    { type: `urn:effect-cqrs:${reason._tag}`, title: message, status },
+    { type: `urn:effect-cqrs:${reason._tag}`, title: error.message, status },
     {
       status,
       contentType: "application/problem+json",
@@ -177,15 +255,23 @@ export const respondError = ({ message, reason }: SseError): HttpServerResponse.
   )
 }
 
-const statusOf = (reason: SseError["reason"]): number => {
+const statusOf = (reason: LiveError["reason"] | Authenticator.AuthenticatorError["reason"]): number => {
   switch (reason._tag) {
     case "InvalidCursor":
+    case "InvalidChannel":
       return 400
+    case "InvalidTicket":
+    case "Unauthenticated":
+      return 401
+    case "ChannelDenied":
+    case "Denied":
+    case "ForeignOrigin":
+      return 403
     case "TooManyConnections":
       return reason.scope === "server" ? 503 : 429
     case "Draining":
+    case "SigningFailed":
+    case "Unavailable":
       return 503
-    default:
-      return 500
   }
 }

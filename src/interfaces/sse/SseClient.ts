@@ -8,26 +8,15 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Encoding from "effect/encoding/Sse"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as LiveEvent from "../../application/LiveEvent.ts"
 import type * as Event from "../../domain/Event.ts"
+import type * as FieldIssue from "../../domain/FieldIssue.ts"
 import * as Position from "../../domain/Position.ts"
-import * as RecordedEvent from "../../domain/RecordedEvent.ts"
-import * as StreamName from "../../domain/StreamName.ts"
-import * as TenantId from "../../domain/TenantId.ts"
-import { LogReset, Refused, SseError, Undecodable } from "./SseError.ts"
-import * as Frames from "./internal/frames.ts"
-
-/**
- * An event as a server tells of it: without its metadata and tenant, which stay there.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Received<out E> extends Omit<RecordedEvent.RecordedEvent<E>, "metadata" | "tenant"> {}
+import { LogReset, Refused, SseError, TooLarge, Undecodable } from "./SseError.ts"
 
 /**
  * What to read, and how to go on.
@@ -38,8 +27,8 @@ export interface Received<out E> extends Omit<RecordedEvent.RecordedEvent<E>, "m
 export interface Options<Classes extends ReadonlyArray<Event.AnyClass>> {
   readonly url: string
   readonly events: Classes
-  /** Only events after this position; when absent, the server says where a client begins. */
-  readonly after?: Position.Position | undefined
+  /** Only events after this cursor, which a server gave; when absent, the server says where a client begins. */
+  readonly after?: string | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
   /** The pause before connecting again, until the server says another one; 1 second when absent. */
   readonly retry?: Duration.Input | undefined
@@ -47,6 +36,8 @@ export interface Options<Classes extends ReadonlyArray<Event.AnyClass>> {
   readonly longestRetry?: Duration.Input | undefined
   /** For how long a connection may say nothing before it counts as lost: 45 seconds when absent. */
   readonly silence?: Duration.Input | undefined
+  /** The most characters that an event may take; 10 million when absent. */
+  readonly largest?: number | undefined
 }
 
 /**
@@ -56,18 +47,18 @@ export interface Options<Classes extends ReadonlyArray<Event.AnyClass>> {
  *
  * A lost or silent connection is made again, from the last event or cursor that came whole, after a pause with jitter that
  * doubles while it fails. It fails with `LogReset` when the log does not reach to where the client was, with `Refused`
- * where trying again is of no use (a status from 400 to 499 other than 408 and 429), and with `Undecodable`. It ends when
- * the server answers 204.
+ * where trying again is of no use (a status from 400 to 499 other than 408 and 429), with `Undecodable`, and with `TooLarge`.
+ * It ends when the server answers 204.
  *
  * @category reading
  * @since 0.1.0
  */
 export const events = <const Classes extends ReadonlyArray<Event.AnyClass>>(
   options: Options<Classes>
-): Stream.Stream<Received<Event.Of<Classes>>, SseError, HttpClient.HttpClient> =>
+): Stream.Stream<LiveEvent.Received<Event.Of<Classes>>, SseError, HttpClient.HttpClient> =>
   Stream.suspend(() => {
     const known: Progress = {
-      cursor: options.after === undefined ? undefined : String(options.after),
+      cursor: options.after,
       retry: Duration.toMillis(options.retry ?? "1 second"),
       failures: 0
     }
@@ -124,28 +115,36 @@ const connection = <E>(
   bytes: Bytes,
   known: Progress,
   options: Options<ReadonlyArray<Event.AnyClass>>,
-  decode: (message: Encoding.Event) => Result.Result<Received<E>, SseError>
-): Stream.Stream<Received<E>, SseError> =>
+  decode: (message: Encoding.Event) => Result.Result<LiveEvent.Received<E>, SseError>
+): Stream.Stream<LiveEvent.Received<E>, SseError> =>
   Stream.suspend(() => {
     const text = new TextDecoder()
+    const { largest = 10_000_000 } = options
     let whole: Array<Encoding.AnyEvent> = []
-    const parser = Encoding.makeParser((message) => void whole.push(message))
-    const parse = (chunk: Uint8Array): ReadonlyArray<Encoding.AnyEvent> => {
-      parser.feed(text.decode(chunk, { stream: true }))
+    const parser = Encoding.makeParser((message) => void whole.push(message), { maxEventSize: largest })
+    // What came whole before an event that is too large is taken first.
+    const parse = (chunk: Uint8Array): ReadonlyArray<Encoding.AnyEvent | "too large"> => {
+      const failed = parser.feed(text.decode(chunk, { stream: true }))
       const parsed = whole
       whole = []
-      return parsed
+      return failed === undefined ? parsed : [...parsed, "too large"]
     }
-    const take = (message: Encoding.AnyEvent): Effect.Effect<ReadonlyArray<Received<E>>, SseError> => {
+    const take = (
+      message: Encoding.AnyEvent | "too large"
+    ): Effect.Effect<ReadonlyArray<LiveEvent.Received<E>>, SseError> => {
       known.failures = 0
+      if (message === "too large") {
+        const after = known.cursor === undefined ? {} : { after: known.cursor }
+        return Effect.fail(new SseError({ reason: new TooLarge({ ...after, limit: largest }) }))
+      }
       if (message._tag === "Retry") {
         known.retry = Duration.toMillis(message.duration)
         return Effect.succeed([])
       }
-      const { event, id } = message
+      const { data, event, id } = message
       if (event === "reset") {
-        const cursor = Position.make(Number(id))
-        return Effect.fail(new SseError({ reason: new LogReset({ cursor }) }))
+        const position = Position.make(Number(data))
+        return Effect.fail(new SseError({ reason: new LogReset({ cursor: id ?? "", position }) }))
       }
       const received = event === "message" ? Result.map(decode(message), (one) => [one]) : Result.succeed([])
       if (Result.isSuccess(received)) known.cursor = id
@@ -161,18 +160,13 @@ const connection = <E>(
   })
 
 const decoder = <const Classes extends ReadonlyArray<Event.AnyClass>>(classes: Classes) => {
-  const decodeEvent = RecordedEvent.decoder(classes)
-  const decodeWire = Schema.decodeUnknownResult(Schema.fromJsonString(Frames.Wire))
-  return ({ data, id = "" }: Encoding.Event): Result.Result<Received<Event.Of<Classes>>, SseError> => {
-    const refuse = (issues: Undecodable["issues"]) => new SseError({ reason: new Undecodable({ id, issues }) })
-    const wire = decodeWire(data)
-    if (Result.isFailure(wire)) return Result.fail(refuse([{ path: "", message: String(wire.failure) }]))
-    const stream = StreamName.StreamName.make(wire.success.stream)
-    const metadata = { correlationId: "", occurredAt: wire.success.recordedAt }
-    const decoded = decodeEvent({ ...wire.success, stream, tenant: TenantId.make("default"), metadata })
-    return Result.mapBoth(decoded, {
-      onFailure: refuse,
-      onSuccess: ({ metadata: _, tenant: __, ...received }): Received<Event.Of<Classes>> => received
-    })
-  }
+  const decode = LiveEvent.decoder(classes)
+  return ({ data, id = "" }: Encoding.Event): Result.Result<LiveEvent.Received<Event.Of<Classes>>, SseError> =>
+    Result.mapError(
+      Result.flatMap(parseJson(data), decode),
+      (issues) => new SseError({ reason: new Undecodable({ id, issues }) })
+    )
 }
+
+const parseJson = (text: string): Result.Result<unknown, ReadonlyArray<FieldIssue.FieldIssue>> =>
+  Result.try({ try: (): unknown => JSON.parse(text), catch: (cause) => [{ path: "", message: String(cause) }] })

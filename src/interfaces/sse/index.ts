@@ -5,5 +5,4 @@
  */
 export * as Sse from "./Sse.ts"
 export * as SseClient from "./SseClient.ts"
-export * as SseConnections from "./SseConnections.ts"
 export * as SseError from "./SseError.ts"

@@ -1,44 +1,55 @@
 /** Events as the bytes that clients get. */
-import * as Schema from "effect/Schema"
-import { Position } from "../../../domain/Position.ts"
+import * as Effect from "effect/Effect"
 import type { Stored } from "../../../domain/RecordedEvent.ts"
-
-/** An event on the wire: neither whose it is nor who caused it. */
-export const Wire = Schema.Struct({
-  position: Position,
-  stream: Schema.String,
-  version: Schema.Int,
-  id: Schema.String,
-  type: Schema.String,
-  schemaVersion: Schema.Int,
-  tags: Schema.Array(Schema.String),
-  recordedAt: Schema.Finite,
-  data: Schema.Unknown
-})
+import type { TenantId } from "../../../domain/TenantId.ts"
+import * as LiveEvent from "../../../application/LiveEvent.ts"
+import type { LiveError } from "../../../application/LiveError.ts"
+import type { LiveTokens } from "../../../application/LiveTokens.ts"
 
 const encoder = new TextEncoder()
 
-// What is in the ring is one object for all clients, and its bytes go when it goes.
-const encoded = new WeakMap<Stored, Uint8Array>()
+type Known = Map<TenantId, Uint8Array>
 
-/** The bytes of an event, made once for all who get the same. */
-export const event = (stored: Stored): Uint8Array => {
-  const known = encoded.get(stored)
-  if (known !== undefined) return known
-  const { data, id, position, recordedAt, schemaVersion, stream, tags, type, version } = stored
-  const wire: typeof Wire.Type = { position, stream, version, id, type, schemaVersion, tags, recordedAt, data }
-  const bytes = encoder.encode(`id: ${position}\ndata: ${JSON.stringify(wire)}\n\n`)
-  encoded.set(stored, bytes)
-  return bytes
+// What is in the ring is one object for all clients, and its bytes go when it goes. A broadcast event has as many cursors as
+// there are tenants.
+const byTokens = new WeakMap<LiveTokens, WeakMap<Stored, Known>>()
+
+/** The bytes of events, each made once for all clients of a tenant that get the same. */
+export const events = (tokens: LiveTokens, tenant: TenantId) => {
+  const all = byTokens.get(tokens) ?? new WeakMap<Stored, Known>()
+  byTokens.set(tokens, all)
+  const known = (stored: Stored) => all.get(stored)?.get(tenant)
+  const encode = (stored: Stored): Effect.Effect<Uint8Array, LiveError> => {
+    const before = known(stored)
+    if (before !== undefined) return Effect.succeed(before)
+    return Effect.map(tokens.cursor(tenant, stored.position), (cursor) => {
+      const bytes = encoder.encode(`id: ${cursor}\ndata: ${LiveEvent.encode(stored)}\n\n`)
+      const entry: Known = all.get(stored) ?? new Map()
+      all.set(stored, entry.set(tenant, bytes))
+      return bytes
+    })
+  }
+  return (batch: ReadonlyArray<Stored>): Effect.Effect<ReadonlyArray<Uint8Array>, LiveError> => {
+    const frames: Array<Uint8Array> = []
+    for (const stored of batch) {
+      const bytes = known(stored)
+      if (bytes === undefined) return Effect.forEach(batch, encode)
+      frames.push(bytes)
+    }
+    return Effect.succeed(frames)
+  }
 }
 
-/** Where the client is, also when nothing came that it may see. */
-export const cursor = (position: Position): Uint8Array =>
-  encoder.encode(`id: ${position}\nevent: cursor\ndata: ${position}\n\n`)
+/** A frame with a name, after which the client goes on from a cursor. */
+export const named = (event: "connected" | "cursor" | "reset", cursor: string, data: unknown): Uint8Array =>
+  encoder.encode(`id: ${cursor}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
 
-/** The log does not reach to where the client was. */
-export const reset = (position: Position): Uint8Array =>
-  encoder.encode(`id: ${position}\nevent: reset\ndata: ${position}\n\n`)
+/** An event of no cursor. */
+export const message = (data: unknown, id: string | undefined): Uint8Array =>
+  encoder.encode(`${id === undefined ? "" : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`)
 
 /** When to connect again. */
 export const retry = (millis: number): Uint8Array => encoder.encode(`retry: ${Math.round(millis)}\n\n`)
+
+/** What says nothing, and keeps a connection open. */
+export const comment: Uint8Array = encoder.encode(":\n\n")
