@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Digest from "effect/crypto/Digest"
 import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import type * as CommandBus from "../../application/CommandBus.ts"
 import type * as QueryBus from "../../application/QueryBus.ts"
 import type * as Command from "../../domain/Command.ts"
@@ -16,7 +17,9 @@ import type * as Query from "../../domain/Query.ts"
 import * as Actor from "../../domain/Actor.ts"
 import * as TenantId from "../../domain/TenantId.ts"
 import * as Authenticator from "../../ports/Authenticator.ts"
+import * as Description from "./Description.ts"
 import * as Endpoint from "./Endpoint.ts"
+import * as DocsPage from "./internal/docsPage.ts"
 import * as Handling from "./internal/handling.ts"
 
 /**
@@ -133,6 +136,10 @@ export interface Options {
   readonly timeout?: Duration.Input | undefined
   /** The most bytes of a body; 1 MiB when absent. */
   readonly maxBodyBytes?: number | undefined
+  /** Where the description is, as a document of OpenAPI 3.1; `"/openapi.json"` when absent, nowhere when false. */
+  readonly openapi?: Endpoint.Path | false | undefined
+  /** Where the page is that shows it; `"/docs"` when absent, nowhere when false. */
+  readonly docs?: Endpoint.Path | false | undefined
   /** Whose requests of public routes are; the anonymous user of the tenant `default` when absent. */
   readonly anonymous?: Authenticator.Principal | undefined
 }
@@ -163,6 +170,7 @@ export interface Options {
  * import * as Layer from "effect/Layer"
  * import * as Schema from "effect/Schema"
  * import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
  *
  * class Greet extends Query.Class<Greet>()("Greet", { payload: { name: Schema.String }, success: Schema.String }) {}
  *
@@ -188,6 +196,8 @@ export function layer<C extends Command.Any, Q extends Query.Any>(
   HttpRouter.HttpRouter | Authenticator.Authenticator | CommandBus.HandlerOf<C["_tag"]> | QueryBus.HandlerOf<Q["_tag"]>
 >
 export function layer(api: Api<Command.Any, Query.Any>, options: Options = {}): unknown {
+  let responses: Described | undefined
+  const described = () => (responses ??= describe(api))
   return Layer.effectDiscard(
     Effect.gen(function* () {
       const router = yield* HttpRouter.HttpRouter
@@ -201,6 +211,36 @@ export function layer(api: Api<Command.Any, Query.Any>, options: Options = {}): 
       for (const endpoint of api["~served"]) {
         yield* router.add(endpoint.method, endpoint.path, Handling.handler(endpoint, context, authenticator, serving))
       }
+      const { docs = "/docs", openapi = "/openapi.json" } = options
+      if (openapi !== false)
+        yield* router.add(
+          "GET",
+          openapi,
+          Effect.sync(() => described().json)
+        )
+      if (docs !== false)
+        yield* router.add(
+          "GET",
+          docs,
+          Effect.sync(() => described().page)
+        )
     })
   ).pipe(Layer.provide(Digest.layerWebCrypto))
+}
+
+interface Described {
+  readonly json: HttpServerResponse.HttpServerResponse
+  readonly page: HttpServerResponse.HttpServerResponse
+}
+
+// Made when it is first asked for: most processes are never asked.
+const describe = (api: Api<Command.Any, Query.Any>): Described => {
+  const document = Description.of(api)
+  return {
+    json: HttpServerResponse.text(JSON.stringify(document), { contentType: "application/json" }),
+    page: HttpServerResponse.text(DocsPage.html(document), {
+      contentType: "text/html; charset=utf-8",
+      headers: { "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'" }
+    })
+  }
 }

@@ -3,6 +3,8 @@
  *
  * @since 0.1.0
  */
+export * as ApiDocument from "./ApiDocument.ts"
+export * as Description from "./Description.ts"
 export * as Endpoint from "./Endpoint.ts"
 export * as Http from "./Http.ts"
 export * as HttpError from "./HttpError.ts"
