@@ -1,0 +1,50 @@
+/**
+ * Requests to an HTTP server of this process, over connections that stay open, and how long each took.
+ */
+import * as http from "node:http"
+import { inFlight, quantile, type Round } from "./harness.ts"
+
+export interface Request {
+  readonly port: number
+  readonly path: string
+  readonly contentType: string
+  readonly body: string
+  /** What every answer must have in it. */
+  readonly answer: string
+}
+
+/** The aspects of `load`, in milliseconds. */
+export const aspects = { p50: "p50", p95: "p95", p99: "p99" }
+
+/** Requests a second by so many clients at once, and what these waited. */
+export const load = (clients: number, { answer, body, contentType, path, port }: Request): Round => {
+  const agent = new http.Agent({ keepAlive: true, maxSockets: clients })
+  const headers = { "content-type": contentType, "content-length": Buffer.byteLength(body) }
+  const once = () =>
+    new Promise<void>((resolve, reject) => {
+      const request = http.request({ host: "127.0.0.1", port, path, method: "POST", agent, headers }, (response) => {
+        let text = ""
+        response.setEncoding("utf8")
+        response.on("data", (part) => (text += part))
+        response.on("end", () => (text.includes(answer) ? resolve() : reject(new Error(`answered ${text}`))))
+      })
+      request.on("error", reject)
+      request.end(body)
+    })
+  return async (seconds) => {
+    const taken: Array<number> = []
+    const until = performance.now() + seconds * 1000
+    const start = performance.now()
+    const work = inFlight(clients, () => async () => {
+      const before = performance.now()
+      if (before < until) {
+        await once()
+        taken.push(performance.now() - before)
+      }
+    })
+    while (performance.now() < until) await work(1000)
+    const value = taken.length / ((performance.now() - start) / 1000)
+    const also = { p50: quantile(taken, 0.5), p95: quantile(taken, 0.95), p99: quantile(taken, 0.99) }
+    return { value, also }
+  }
+}
