@@ -143,6 +143,53 @@ export class WaitsForItself extends Schema.TaggedError<WaitsForItself>("effect-c
 }
 
 /**
+ * What the handler calls has failed too often, so it is not called for a while.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class CircuitOpen extends Schema.TaggedError<CircuitOpen>("effect-cqrs/CircuitOpen")("CircuitOpen", {
+  breaker: Schema.String,
+  retryAfterMillis: Schema.Number
+}) {
+  override get message(): string {
+    return `${this.breaker} has failed too often: not called again for ${this.retryAfterMillis} ms`
+  }
+}
+
+/**
+ * As much as may be at the same time is running, and as much as may wait is waiting.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class Overloaded extends Schema.TaggedError<Overloaded>("effect-cqrs/Overloaded")("Overloaded", {
+  bulkhead: Schema.String,
+  running: Schema.Int,
+  waiting: Schema.Int
+}) {
+  override get message(): string {
+    return `${this.bulkhead} is full: ${this.running} are running and ${this.waiting} are waiting`
+  }
+}
+
+/**
+ * The caller has sent as many messages as it may for now.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class RateLimited extends Schema.TaggedError<RateLimited>("effect-cqrs/RateLimited")("RateLimited", {
+  limit: Schema.Int,
+  remaining: Schema.Int,
+  retryAfterMillis: Schema.Number
+}) {
+  override get message(): string {
+    return `More than ${this.limit} messages: the next in ${this.retryAfterMillis} ms`
+  }
+}
+
+/**
  * The message does not prove who sends it: it carries no proof, or one that is wrong or too old.
  *
  * @category reasons
@@ -197,6 +244,9 @@ export const Reason = Schema.Union([
   Timeout,
   Behind,
   WaitsForItself,
+  CircuitOpen,
+  Overloaded,
+  RateLimited,
   Unauthenticated,
   Denied,
   Defect

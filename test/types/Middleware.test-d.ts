@@ -2,6 +2,7 @@
 // @effect-diagnostics floatingEffect:off missingEffectContext:off missingEffectError:off missingLayerContext:off
 import { expectTypeOf } from "@effect/vitest"
 import { Context, Effect, type Layer, Schema } from "effect"
+import type { RateLimiter } from "effect/persistence"
 import {
   Command,
   CommandBus,
@@ -12,6 +13,8 @@ import {
   type Message,
   Middleware,
   on,
+  Policy,
+  Query,
   QueryBus,
   Resilience,
   Tracing,
@@ -118,3 +121,23 @@ CommandBus.handlers(on(Read, () => Effect.succeed(1)).pipe(Middleware.use(needy)
 Middleware.make("answering", () => () => Effect.succeed(1))
 expectTypeOf(Middleware.lift("span", Effect.withSpan("x"))).toEqualTypeOf<Middleware.Middleware>()
 expectTypeOf(Middleware.make("same", (next) => next)).toEqualTypeOf<Middleware.Middleware>()
+
+// A hedge asks twice, which only a query bears.
+class Look extends Query.Class<Look>()("Look", { payload: {}, success: Schema.Int }) {}
+const hedged = Policy.make({ hedge: { after: "10 millis" } })
+on(Look, () => Effect.succeed(1)).pipe(Middleware.use(hedged))
+// @ts-expect-error: Type '"command"' is not assignable to type '"query"'
+on(Write, () => Effect.void).pipe(Middleware.use(hedged))
+expectTypeOf(Policy.make({ timeout: "1 second" })).toEqualTypeOf<
+  Middleware.Middleware<Message.Any, DispatchError.DispatchError>
+>()
+expectTypeOf(Policy.make({ rateLimit: { limit: 1, window: "1 second" } })).toEqualTypeOf<
+  Middleware.Middleware<Message.Any, DispatchError.DispatchError, RateLimiter.RateLimiter>
+>()
+
+// A fallback answers with what the message asks for.
+class Try extends Query.Class<Try>()("Try", { payload: {}, success: Schema.Int, error: Denied }) {}
+const trying = on(Try, () => Effect.fail(new Denied()))
+Resilience.fallback(trying, (error) => Effect.succeed(error._tag.length))
+// @ts-expect-error: Type 'string' is not assignable to type 'number'
+Resilience.fallback(trying, (error) => Effect.succeed(error._tag))

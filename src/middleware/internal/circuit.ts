@@ -1,0 +1,163 @@
+/** One circuit: when it lets calls through. Times are in milliseconds since 1970. */
+
+/** What opens a circuit. */
+export type Trip =
+  | { readonly _tag: "Consecutive"; readonly failures: number }
+  | { readonly _tag: "Failures"; readonly failures: number; readonly within: number }
+  | { readonly _tag: "Rate"; readonly threshold: number; readonly calls: number; readonly minimum: number }
+
+/** Counts what a closed circuit has seen, and says when that is too much. */
+interface Count {
+  readonly success: () => void
+  readonly failure: (now: number) => boolean
+  readonly clear: () => void
+}
+
+const consecutive = (limit: number): Count => {
+  let failures = 0
+  const clear = () => void (failures = 0)
+  return { success: clear, failure: () => ++failures >= limit, clear }
+}
+
+const nothing = () => undefined
+
+const recent = (limit: number, within: number): Count => {
+  // The times of the last failures, oldest first.
+  let times: Array<number> = []
+  return {
+    success: nothing,
+    failure: (now) => {
+      times.push(now)
+      if (times.length > limit) times.shift()
+      const [oldest = now] = times
+      return times.length === limit && now - oldest <= within
+    },
+    clear: () => void (times = [])
+  }
+}
+
+const rate = (threshold: number, calls: number, minimum: number): Count => {
+  const ring = new Uint8Array(calls)
+  let [at, seen, failed] = [0, 0, 0]
+  const note = (bad: 0 | 1) => {
+    failed += bad - (ring[at] ?? 0)
+    ring[at] = bad
+    at = (at + 1) % calls
+    seen = Math.min(seen + 1, calls)
+  }
+  return {
+    success: () => note(0),
+    failure: () => {
+      note(1)
+      return seen >= minimum && failed / seen >= threshold
+    },
+    clear: () => {
+      ring.fill(0)
+      ;[at, seen, failed] = [0, 0, 0]
+    }
+  }
+}
+
+const countOf = (trip: Trip): Count => {
+  switch (trip._tag) {
+    case "Consecutive":
+      return consecutive(trip.failures)
+    case "Failures":
+      return recent(trip.failures, trip.within)
+    case "Rate":
+      return rate(trip.threshold, trip.calls, trip.minimum)
+  }
+}
+
+export type State = "Closed" | "Open" | "HalfOpen"
+
+/** What a call learns that is not let through. */
+export const refused = -1
+
+export class Circuit {
+  state: State = "Closed"
+  /** When the state began; 0 when it is the first. */
+  since = 0
+  /** Calls that were not let through. */
+  rejected = 0
+  // An outcome counts only in the term that its call was let through in.
+  private term = 0
+  private probing = 0
+  private probed = 0
+  private probedAt = 0
+  private readonly count: Count
+  private readonly openMillis: number
+  private readonly probes: number
+  private readonly moved: (to: State) => void
+
+  constructor(trip: Trip, openMillis: number, probes: number, moved: (to: State) => void) {
+    this.count = countOf(trip)
+    this.openMillis = openMillis
+    this.probes = probes
+    this.moved = moved
+  }
+
+  /** The term of a call that is let through, or `refused`. */
+  admit(now: () => number): number {
+    return this.state === "Closed" ? this.term : this.probe(now())
+  }
+
+  succeeded(term: number, now: () => number): void {
+    if (term !== this.term) return
+    if (this.state === "Closed") return this.count.success()
+    this.probing--
+    if (++this.probed >= this.probes) this.move("Closed", now())
+  }
+
+  failed(term: number, now: number): void {
+    if (term !== this.term) return
+    if (this.state === "HalfOpen" || this.count.failure(now)) this.move("Open", now)
+  }
+
+  /** A call ended that says nothing of what it calls. */
+  ignored(term: number): void {
+    if (term === this.term && this.state === "HalfOpen") this.probing--
+  }
+
+  reset(now: number): void {
+    this.move("Closed", now)
+  }
+
+  /** In how many milliseconds a call may be let through. */
+  retryAfter(now: number): number {
+    const since = this.state === "Open" ? this.since : this.probedAt
+    return Math.max(0, since + this.openMillis - now)
+  }
+
+  private probe(now: number): number {
+    if (this.state === "Open") {
+      if (now < this.since + this.openMillis) return this.refuse()
+      this.move("HalfOpen", now)
+    }
+    if (this.probing + this.probed >= this.probes) {
+      // A probe that never answers does not hold the circuit for ever.
+      if (now < this.probedAt + this.openMillis) return this.refuse()
+      this.term++
+      this.probing = 0
+    }
+    this.probing++
+    this.probedAt = now
+    return this.term
+  }
+
+  private refuse(): number {
+    this.rejected++
+    return refused
+  }
+
+  private move(to: State, now: number): void {
+    const from = this.state
+    this.state = to
+    this.since = now
+    this.term++
+    this.probing = 0
+    this.probed = 0
+    this.count.clear()
+    if (from !== to) this.moved(to)
+  }
+}
