@@ -80,6 +80,15 @@ const denied: Row = { status: 403, code: "Denied", title: "Forbidden", detail: "
 
 const later = (seconds: number): Row["headers"] => ({ "retry-after": String(seconds) })
 
+const laterMillis = (millis: number): Row["headers"] => later(Math.max(1, Math.ceil(millis / 1000)))
+
+const limits = ({ limit, remaining, retryAfterMillis }: DispatchError.RateLimited): Row["headers"] => ({
+  ...laterMillis(retryAfterMillis),
+  "ratelimit-limit": String(limit),
+  "ratelimit-remaining": String(remaining),
+  "ratelimit-reset": String(Math.ceil(retryAfterMillis / 1000))
+})
+
 const unavailable: Row = { status: 503, code: "Unavailable", title: "Unavailable for now", headers: later(1) }
 
 /**
@@ -106,6 +115,12 @@ export const ofDispatch = (reason: DispatchError.Reason): Row => {
       return { status: 504, code: "Timeout", title: "No answer in time" }
     case "Behind":
       return { status: 503, code: "Behind", title: "Not yet up to date", headers: later(1) }
+    case "RateLimited":
+      return { status: 429, code: "RateLimited", title: "Too many requests", headers: limits(reason) }
+    case "Overloaded":
+      return { status: 503, code: "Overloaded", title: "Too much to do for now", headers: later(1) }
+    case "CircuitOpen":
+      return { ...unavailable, code: "CircuitOpen", headers: laterMillis(reason.retryAfterMillis) }
     case "Storage":
       return reason.retryable ? unavailable : internal
     case "Defect":
@@ -257,7 +272,7 @@ const textAt = (error: unknown, key: "_tag" | "message"): string | undefined => 
 const retryAfter = (error: unknown): Row["headers"] => {
   const millis: unknown =
     typeof error === "object" && error !== null ? Reflect.get(error, "retryAfterMillis") : undefined
-  return typeof millis === "number" && millis >= 0 ? later(Math.ceil(millis / 1000)) : undefined
+  return typeof millis === "number" && millis >= 0 ? laterMillis(millis) : undefined
 }
 
 /**
