@@ -141,8 +141,8 @@ export function make<
   Exclude<ServicesOf<H> | Event.ServicesOf<Classes>, TenantContext> | R,
   Exclude<X, TenantContext | SideEffects>
 >
-export function make(name: string, options: Erased & { readonly on: Parameters<typeof Handling.oneByOne>[1] }) {
-  return define(name, options, Handling.oneByOne(RecordedEvent.decoder(options.events), options.on))
+export function make(name: string, options: Erased & { readonly on: Parameters<typeof Handling.oneByOne>[2] }) {
+  return define(name, options, Handling.oneByOne(name, RecordedEvent.decoder(options.events), options.on))
 }
 
 /**
@@ -205,8 +205,8 @@ export function batched<
   Exclude<ServicesOf<{ readonly handle: H }> | Event.ServicesOf<Classes>, TenantContext> | R,
   Exclude<X, TenantContext | SideEffects>
 >
-export function batched(name: string, options: Erased & { readonly handle: Parameters<typeof Handling.together>[1] }) {
-  return define(name, options, Handling.together(RecordedEvent.decoder(options.events), options.handle))
+export function batched(name: string, options: Erased & { readonly handle: Parameters<typeof Handling.together>[2] }) {
+  return define(name, options, Handling.together(name, RecordedEvent.decoder(options.events), options.handle))
 }
 
 interface Erased extends Options<unknown, unknown>, Reacting<Event.Any, unknown, unknown> {
@@ -228,7 +228,9 @@ const define = (
   tables: options.tables ?? [],
   setup: options.setup ?? Effect.void,
   react:
-    options.react === undefined ? undefined : Handling.reacting(RecordedEvent.decoder(options.events), options.react),
+    options.react === undefined
+      ? undefined
+      : Handling.reacting(name, RecordedEvent.decoder(options.events), options.react),
   handle
 })
 

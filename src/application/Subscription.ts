@@ -21,6 +21,7 @@ import type { EventStoreError, EventUndecodable } from "../ports/EventStoreError
 import type { SystemContext } from "../ports/SystemContext.ts"
 import * as TenantContext from "../ports/TenantContext.ts"
 import * as Decoded from "./internal/decoding.ts"
+import * as Flow from "./internal/flow.ts"
 import * as Reader from "./internal/reader.ts"
 
 /**
@@ -106,11 +107,17 @@ export const make = <const Classes extends ReadonlyArray<Event.AnyClass<Decoding
   }
 ): Subscription<E | E2, Exclude<R | R2 | Event.ServicesOf<Classes>, TenantContext.TenantContext>> => {
   const decode = RecordedEvent.decoder(options.events)
-  const handle = (recorded: RecordedEvent.RecordedEvent<Event.Of<Classes>>) =>
-    Reader.asEvent(
+  const tries = new Flow.Tries()
+  const handle = (recorded: RecordedEvent.RecordedEvent<Event.Of<Classes>>) => {
+    const handled = Reader.asEvent(
       recorded,
       Effect.suspend(() => options.handle(recorded))
     )
+    return Effect.withFiber((fiber): typeof handled => {
+      const recorder = Flow.recorderOf(fiber)
+      return recorder === undefined ? handled : tries.record(recorder, name, [recorded], handled)
+    })
+  }
   const { categories, tags, undecodable } = options
   const tenants = options.tenants === undefined ? undefined : new Set(options.tenants)
   // What a handler fails with is its own, be it that it could not decode something.

@@ -13,7 +13,8 @@ import * as Middleware from "./Middleware.ts"
 
 /**
  * Logs each message when it is done: at debug level what succeeded or was interrupted, at info level what a handler refused,
- * at error level what died. Every line logged meanwhile, by the handler too, carries the message's ids.
+ * at error level what died. Every line logged meanwhile, by the handler too, carries the message's id, its
+ * correlation id and that of its cause.
  *
  * **Gotchas**
  *
@@ -33,10 +34,13 @@ export const middleware: Middleware.Middleware = Middleware.make(
         Effect.onExit((exit) =>
           Effect.flatMap(Clock.currentTimeMillis, (now) => line(`${kind} ${message._tag}`, exit, now - started))
         ),
-        Effect.annotateLogs({ messageId: context.messageId, correlationId: context.correlationId })
+        Effect.annotateLogs(idsOf(context))
       )
     })
 )
+
+const idsOf = ({ causationId, correlationId, messageId }: MessageContext.MessageContext) =>
+  causationId === undefined ? { messageId, correlationId } : { messageId, correlationId, causationId }
 
 const line = (name: string, exit: Exit.Exit<unknown, unknown>, millis: number): Effect.Effect<void> => {
   if (Exit.isSuccess(exit)) return Effect.logDebug(`${name} done in ${millis} ms`)

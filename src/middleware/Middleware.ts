@@ -8,6 +8,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Message from "../domain/Message.ts"
+import * as MessageContext from "../ports/MessageContext.ts"
 import * as Handler from "./Handler.ts"
 
 /**
@@ -146,9 +147,22 @@ export function use(middleware: Any) {
 export const wrapped = (registration: Handler.Registration, middleware: Any): Handler.Registration => ({
   ...registration,
   // A handler that throws before it gives an Effect dies inside of the middleware, like any other that dies.
-  handle: middleware.wrap((message) => Effect.suspend(() => registration.handle(message))),
+  handle: middleware.wrap(
+    registration.middleware.length === 0
+      ? counted(registration)
+      : (message) => Effect.suspend(() => registration.handle(message))
+  ),
   middleware: [{ name: middleware.name, policy: middleware.policy }, ...registration.middleware]
 })
+
+/** The handler itself, which knows how often it was called for a message. */
+const counted =
+  (registration: Handler.Registration) =>
+  (message: Message.Any): Effect.Effect<unknown, unknown, unknown> =>
+    Effect.withFiber((fiber) => {
+      MessageContext.unsafeNoteAttempt(fiber.getRef(MessageContext.MessageContext))
+      return registration.handle(message)
+    })
 
 /**
  * What a middleware makes of entries.

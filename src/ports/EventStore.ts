@@ -23,6 +23,7 @@ import type {
   StreamState
 } from "./EventStoreDriver.ts"
 import { EventStoreError, type ExpectedVersion, InvalidInput } from "./EventStoreError.ts"
+import * as FlowRecorder from "./FlowRecorder.ts"
 import * as Condition from "./internal/condition.ts"
 import * as Journal from "./internal/Journal.ts"
 import { makeMemory } from "./internal/memoryEventStore.ts"
@@ -106,10 +107,15 @@ export const make = (driver: Driver): EventStore["Service"] => {
       const prepared = Prepare.appends(tenant, appends, fiber)
       if (prepared._tag === "Failure") return refuse(prepared.failure)
       const collector = fiber.getRef(Receipt.Collector)
+      const recorder = Context.getOrUndefined(fiber.context, FlowRecorder.FlowRecorder)
       const written = driver.append(tenant, prepared.success)
-      return collector === undefined
-        ? written
-        : Effect.tap(written, (receipts) => Effect.sync(() => void collector.push(...receipts)))
+      const collected =
+        collector === undefined
+          ? written
+          : Effect.tap(written, (receipts) => Effect.sync(() => void collector.push(...receipts)))
+      return recorder === undefined
+        ? collected
+        : Effect.tap(collected, (receipts) => FlowRecorder.appended(recorder, tenant, prepared.success, receipts))
     })
 
   const check = (tenant: TenantId, append: Append) => {

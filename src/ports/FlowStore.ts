@@ -11,9 +11,10 @@ import type * as FieldIssue from "../domain/FieldIssue.ts"
 import * as Flow from "../domain/Flow.ts"
 import type { Driver, Entry, Page, Read } from "./FlowStoreDriver.ts"
 import { FlowStoreError, InvalidStep } from "./FlowStoreError.ts"
+import { correlationIssue, issuesOf } from "./internal/flowIssues.ts"
 import * as Journal from "./internal/Journal.ts"
 import { makeMemory } from "./internal/memoryFlowStore.ts"
-import { bytesOver, nameIssue, tenantIssue, textIssue } from "./internal/text.ts"
+import { tenantIssue, textIssue } from "./internal/text.ts"
 import { TenantContext } from "./TenantContext.ts"
 
 /**
@@ -59,41 +60,13 @@ export class FlowStore extends Context.Service<
   }
 >()("effect-cqrs/ports/FlowStore") {}
 
-const maxIdBytes = 1024
-const maxCorrelationBytes = 512
-const maxTextBytes = 4096
-
 /**
  * What is wrong with a step that no storage can keep; nothing as a rule.
  *
  * @category checking
  * @since 0.1.0
  */
-export const issues = ({ correlationId, step, tenant }: Entry): ReadonlyArray<FieldIssue.FieldIssue> => {
-  const { attempts, error, millis } = step.outcome ?? { attempts: 0, error: undefined, millis: 0 }
-  const found = [
-    tenantIssue(tenant),
-    nameIssue("correlationId", correlationId, maxCorrelationBytes),
-    nameIssue("id", step.id, maxIdBytes),
-    step.causationId === undefined ? undefined : nameIssue("causationId", step.causationId, maxIdBytes),
-    optionalIssue("name", step.name),
-    optionalIssue("place", step.place),
-    optionalIssue("outcome.error", error),
-    Number.isFinite(step.at) ? undefined : { path: "at", message: "must be a finite number" },
-    Number.isFinite(millis) ? undefined : { path: "outcome.millis", message: "must be a finite number" },
-    Number.isInteger(attempts) && attempts >= 0 && attempts < 2 ** 31
-      ? undefined
-      : { path: "outcome.attempts", message: "must be a whole number of 0 or more" }
-  ]
-  return found.filter((issue) => issue !== undefined)
-}
-
-const optionalIssue = (path: string, text: string | undefined): FieldIssue.FieldIssue | undefined => {
-  if (text === undefined) return undefined
-  return bytesOver(text, maxTextBytes) === undefined
-    ? textIssue(path, text)
-    : { path, message: `must take at most ${maxTextBytes} bytes` }
-}
+export const issues = (entry: Entry): ReadonlyArray<FieldIssue.FieldIssue> => issuesOf(entry)
 
 /**
  * The store over an adapter's driver.
@@ -123,7 +96,7 @@ export const make = (driver: Driver): FlowStore["Service"] => ({
       // What can never have been recorded is not asked for.
       if (
         tenantIssue(tenant) !== undefined ||
-        nameIssue("correlationId", correlationId, maxCorrelationBytes) !== undefined ||
+        correlationIssue(correlationId) !== undefined ||
         textIssue("after", after) !== undefined
       ) {
         return Effect.succeed({ steps: [], truncated: false })

@@ -102,6 +102,25 @@ export const child = (
 ): MessageContext => new Child(parent, fiber, messageId)
 
 /**
+ * Counts one more call of the handler of a message: for whoever calls handlers.
+ *
+ * @category attempts
+ * @since 0.1.0
+ */
+export const unsafeNoteAttempt = (context: MessageContext): void => {
+  if (context instanceof Child) context.attempts++
+}
+
+/**
+ * How often the handler of a message was called, retries included; 0 when it was not, or when nobody counts because no
+ * middleware is around it.
+ *
+ * @category attempts
+ * @since 0.1.0
+ */
+export const attempts = (context: MessageContext): number => (context instanceof Child ? context.attempts : 0)
+
+/**
  * The context in which an event is handled: what it causes has it as cause and keeps its correlation id.
  *
  * @category constructors
@@ -150,6 +169,7 @@ class Child implements MessageContext {
   private readonly parent: MessageContext
   private readonly fiber: Fiber.Fiber<unknown, unknown>
   private id: string | undefined
+  attempts = 0
   constructor(parent: MessageContext, fiber: Fiber.Fiber<unknown, unknown>, id: string | undefined) {
     this.parent = parent
     this.fiber = fiber

@@ -86,6 +86,20 @@ describe("Logging.middleware", () => {
     })
   )
 
+  it.effect("names the cause of a message that has one", () =>
+    Effect.gen(function* () {
+      const { capture, lines } = logging()
+      yield* QueryBus.ask(new Ask()).pipe(
+        MessageContext.provide({ correlationId: "r-1", messageId: "c-1" }),
+        capture,
+        Effect.provide(Layer.merge(Live, TenantContext.layerSingle))
+      )
+      expect(lines.map(({ annotations }) => annotations)).toEqual([
+        { messageId: expect.any(String), correlationId: "r-1", causationId: "c-1" }
+      ])
+    })
+  )
+
   it.effect("logs queries as such", () =>
     Effect.gen(function* () {
       const { capture, lines } = logging()

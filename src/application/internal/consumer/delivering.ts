@@ -11,6 +11,7 @@ import { EventStoreError } from "../../../ports/EventStoreError.ts"
 import type { Category } from "../../../ports/ParkedStoreDriver.ts"
 import { TenantContext } from "../../../ports/TenantContext.ts"
 import * as Decoded from "../decoding.ts"
+import * as Flow from "../flow.ts"
 import { asEvents } from "../reader.ts"
 import type { Failed, Item, Outcome, Round } from "./model.ts"
 
@@ -35,17 +36,24 @@ type Handling<R> = (items: ReadonlyArray<Item>, round: Round) => Effect.Effect<O
 
 const handled = { _tag: "Handled" } as const
 
-/** Handles one event after the other. */
+/** Handles one event after the other; `as` is what that is in a flow, beside the consumer's name. */
 export const single = <R, R2>(
   decoder: Decoder<R>,
   handle: Handle<Delivery<Event.Any>, R2>,
-  timeout: Duration.Duration | undefined
+  timeout: Duration.Duration | undefined,
+  as = ""
 ): Handling<Exclude<R | R2, TenantContext>> => {
   const limited = withTimeout(timeout)
   return (items, round) =>
-    Effect.suspend(() => {
+    Effect.withFiber((fiber) => {
       const run = asEvents()
-      const deliver = (delivery: Delivery<Event.Any>) => limited(run(delivery, handle(delivery)))
+      const recorder = Flow.recorderOf(fiber)
+      const plain = (delivery: Delivery<Event.Any>) => limited(run(delivery, handle(delivery)))
+      const deliver =
+        recorder === undefined
+          ? plain
+          : (delivery: Delivery<Event.Any>) =>
+              Flow.handling(recorder, `${delivery.consumer}${as}`, [toHandled(delivery, round)], plain(delivery))
       let index = 0
       let isDecoding = true
       const next = () => {
@@ -84,6 +92,7 @@ export const batch = <R, R2>(
 ): Handling<Exclude<R | R2, TenantContext>> => {
   const limited = withTimeout(timeout)
   return Effect.fnUntraced(function* (items, round) {
+    const recorder = yield* Effect.withFiber((fiber) => Effect.succeed(Flow.recorderOf(fiber)))
     const byTenant = new Map<string, Array<Delivery<Event.Any>>>()
     for (const [index, item] of items.entries()) {
       if (item.problem !== undefined) return unkeyed(index, item.problem)
@@ -98,14 +107,22 @@ export const batch = <R, R2>(
     for (const own of byTenant.values()) {
       const [first] = own
       if (first === undefined) continue
-      const exit = yield* Effect.exit(
-        limited(
-          Effect.provideService(
-            Effect.suspend(() => handle(own)),
-            TenantContext,
-            { id: first.tenant }
-          )
+      const all = limited(
+        Effect.provideService(
+          Effect.suspend(() => handle(own)),
+          TenantContext,
+          { id: first.tenant }
         )
+      )
+      const exit = yield* Effect.exit(
+        recorder === undefined
+          ? all
+          : Flow.handling(
+              recorder,
+              first.consumer,
+              own.map((delivery) => toHandled(delivery, round)),
+              all
+            )
       )
       if (Exit.isFailure(exit)) return failed(items.length === 1 ? 0 : undefined, exit.cause)
     }
@@ -120,7 +137,7 @@ export const compensating =
     compensate: (delivery: Delivery<Event.Any>, error: unknown) => Effect.Effect<unknown, unknown, R2>
   ): ((item: Item, round: Round, error: unknown) => Effect.Effect<Outcome, never, Exclude<R | R2, TenantContext>>) =>
   (item, round, error) =>
-    single(decoder, (delivery) => compensate(delivery, error), undefined)([item], round)
+    single(decoder, (delivery) => compensate(delivery, error), undefined, " (compensating)")([item], round)
 
 const decodeOne = <R>(
   { decode, where }: Decoder<R>,
@@ -163,6 +180,12 @@ const toDelivery = (
     attempt,
     idempotencyKey
   }
+}
+
+const toHandled = (delivery: Delivery<Event.Any>, { earlier = 0 }: Round) => {
+  const { attempt, consumer, id, idempotencyKey, metadata, position, recordedAt, tenant } = delivery
+  const part = idempotencyKey.slice(`${tenant}/${consumer}/${position}`.length)
+  return { id, tenant, metadata, recordedAt, attempt: attempt + earlier, part }
 }
 
 const withTimeout =

@@ -124,7 +124,8 @@ export class Progress<R> {
       const attempts = parked.attempts + 1
       const keep = (change: Effect.Effect<void, ParkedStoreError>) =>
         Effect.andThen(change, consumers.commit(claim, this.saved, { position: this.saved }))
-      const outcome = yield* this.attempt([item], { owned: claim, attempt: attempts }, keep(store.settle(parked)))
+      const round = { owned: claim, attempt: attempts, earlier: definition.retry.times - 1 }
+      const outcome = yield* this.attempt([item], round, keep(store.settle(parked)))
       if (outcome._tag === "Handled") {
         yield* metrics.handled(1)
         return true

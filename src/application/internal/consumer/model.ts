@@ -38,6 +38,8 @@ export interface Round {
   readonly owned: Owned
   /** Counted from 1. */
   readonly attempt: number
+  /** How often it was tried before it was parked, beside the one time that its attempts count that as. */
+  readonly earlier?: number | undefined
 }
 
 /** How handling ended that did not succeed. */

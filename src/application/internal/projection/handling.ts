@@ -7,6 +7,7 @@ import type { TenantId } from "../../../domain/TenantId.ts"
 import { granted, SideEffects } from "../../../ports/SideEffects.ts"
 import { TenantContext } from "../../../ports/TenantContext.ts"
 import * as Decoded from "../decoding.ts"
+import * as Flow from "../flow.ts"
 import * as Reader from "../reader.ts"
 
 type Recorded = RecordedEvent<Event.Any>
@@ -15,26 +16,45 @@ type HandleBatch = (batch: Arr.NonEmptyReadonlyArray<Recorded>) => Effect.Effect
 type Decode = Decoded.Decode<Event.Any, unknown>
 
 /** Each event by itself, as its tenant and with itself as the cause of what is done. */
-export const oneByOne = (decode: Decode, on: Readonly<Record<string, Handle>>) => {
+export const oneByOne = (name: string, decode: Decode, on: Readonly<Record<string, Handle>>) => {
   const handlers = new Map(Object.entries(on))
   const handleOne = (recorded: Recorded) => {
     const handle = handlers.get(recorded.event._tag)
     return handle === undefined
-      ? Effect.void
+      ? undefined
       : Reader.asEvent(
           recorded,
           Effect.suspend(() => handle(recorded.event, recorded))
         )
   }
+  return each(name, decode, handleOne)
+}
+
+/** Handles each event of a page, and records how that ends when somebody records. */
+const each = (
+  name: string,
+  decode: Decode,
+  handleOne: (recorded: Recorded) => Effect.Effect<unknown, unknown, unknown> | undefined
+) => {
+  const tries = new Flow.Tries()
   return (page: ReadonlyArray<Stored>): Effect.Effect<void, unknown, unknown> =>
-    Effect.forEach(page, (stored) => Decoded.forEach(decode, stored, handleOne), { discard: true })
+    Effect.withFiber((fiber) => {
+      const recorder = Flow.recorderOf(fiber)
+      const handle = (recorded: Recorded) => {
+        const handled = handleOne(recorded)
+        if (handled === undefined) return Effect.void
+        return recorder === undefined ? handled : tries.record(recorder, name, [recorded], handled)
+      }
+      return Effect.forEach(page, (stored) => Decoded.forEach(decode, stored, handle), { discard: true })
+    })
 }
 
 /** All of a page that are one tenant's, in their order, tenant by tenant. */
-export const together =
-  (decode: Decode, handle: HandleBatch) =>
-  (page: ReadonlyArray<Stored>): Effect.Effect<void, unknown, unknown> =>
+export const together = (name: string, decode: Decode, handle: HandleBatch) => {
+  const tries = new Flow.Tries()
+  return (page: ReadonlyArray<Stored>): Effect.Effect<void, unknown, unknown> =>
     Effect.gen(function* () {
+      const recorder = yield* Effect.withFiber((fiber) => Effect.succeed(Flow.recorderOf(fiber)))
       const tenants = new Map<TenantId, Arr.NonEmptyArray<Recorded>>()
       const add = (recorded: Recorded) => {
         const batch = tenants.get(recorded.tenant)
@@ -47,25 +67,28 @@ export const together =
         else (yield* Decoded.decodeAll(() => decoded, stored)).forEach(add)
       }
       for (const [id, batch] of tenants) {
-        yield* Effect.provideService(
+        const handled = Effect.provideService(
           Effect.suspend(() => handle(batch)),
           TenantContext,
           { id }
         )
+        yield* recorder === undefined ? handled : tries.record(recorder, name, batch, handled)
       }
     })
+}
 
 /** Each event by itself, with leave to do what is not done again. */
-export const reacting = (decode: Decode, react: (recorded: Recorded) => Effect.Effect<unknown, unknown, unknown>) => {
-  const reactTo = (recorded: Recorded) =>
+export const reacting = (
+  name: string,
+  decode: Decode,
+  react: (recorded: Recorded) => Effect.Effect<unknown, unknown, unknown>
+) => {
+  const reactTo = each(`${name} (reacting)`, decode, (recorded) =>
     Reader.asEvent(
       recorded,
       Effect.suspend(() => react(recorded))
     )
+  )
   return (page: ReadonlyArray<Stored>): Effect.Effect<void, unknown, unknown> =>
-    Effect.provideService(
-      Effect.forEach(page, (stored) => Decoded.forEach(decode, stored, reactTo), { discard: true }),
-      SideEffects,
-      granted
-    )
+    Effect.provideService(reactTo(page), SideEffects, granted)
 }

@@ -11,6 +11,7 @@ import type { Outbox } from "../../../ports/Outbox.ts"
 import type { Claimed, Failure } from "../../../ports/OutboxDriver.ts"
 import type { OutboxError } from "../../../ports/OutboxError.ts"
 import { Postponed, Undeliverable } from "../../RelayError.ts"
+import * as Flow from "../flow.ts"
 import type { Metrics } from "./metrics.ts"
 import type { Call, Settings } from "./model.ts"
 
@@ -64,7 +65,7 @@ const deliver = <R>(office: Office<R>, claimed: Claimed): Effect.Effect<boolean,
       const { category, error } = call.failure
       return fail(office, claimed, { category, error, attempts: claimed.attempts + 1, retryInMillis: undefined })
     }
-    return Effect.flatMap(Effect.exit(attempt(settings, call.success)), (exit) => {
+    return Effect.flatMap(Effect.exit(Flow.delivering(claimed, attempt(settings, call.success))), (exit) => {
       if (Exit.isSuccess(exit)) {
         office.delivered(claimed)
         return Effect.succeed(true)
