@@ -7,9 +7,11 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Command from "../domain/Command.ts"
 import type { DispatchError } from "../domain/DispatchError.ts"
-import type * as Message from "../domain/Message.ts"
+import * as Message from "../domain/Message.ts"
 import type { AnyEntry, Handlers, PortError } from "../middleware/Handler.ts"
 import type { Any as AnyMiddleware, Middleware } from "../middleware/Middleware.ts"
+import * as IdGenerator from "../ports/IdGenerator.ts"
+import * as Precondition from "../ports/Precondition.ts"
 import * as Receipt from "../ports/Receipt.ts"
 import type { TenantContext } from "../ports/TenantContext.ts"
 import type { DuplicateHandler, HandlerRegistry } from "./HandlerRegistry.ts"
@@ -56,6 +58,12 @@ export interface Dispatched<out A> {
 export interface Options {
   /** The command's message id; a new one when absent. */
   readonly messageId?: string | undefined
+  /**
+   * The version of the aggregate that the sender has seen, or one of several: `Repository.execute` fails with a conflict
+   * when the aggregate is at another. It is asked of the aggregate that the class names with `aggregateId`, or of the first that
+   * the handler executes.
+   */
+  readonly expected?: Precondition.Expected | undefined
 }
 
 /**
@@ -172,8 +180,20 @@ export function middleware(...all: ReadonlyArray<AnyMiddleware>): unknown {
  */
 export function execute<C extends Command.Any>(command: C, options?: Options): Dispatch<C>
 export function execute(command: Command.Any, options?: Options): unknown {
-  return Bus.dispatch("command", command, options?.messageId)
+  return options?.expected === undefined
+    ? Bus.dispatch("command", command, options?.messageId)
+    : Effect.map(dispatch(command, options), ({ value }) => value)
 }
+
+const send = (command: Command.Any, { expected, messageId }: Options): Effect.Effect<unknown, unknown, unknown> =>
+  expected === undefined
+    ? Bus.dispatch("command", command, messageId)
+    : Effect.withFiber((fiber) => {
+        const id = messageId ?? fiber.getRef(IdGenerator.IdGenerator).unsafeNext(fiber)
+        const aggregateId = command[Message.TypeId].aggregateIdOf(command)
+        const sent = Bus.dispatch("command", command, id)
+        return Effect.provideService(sent, Precondition.Precondition, { messageId: id, aggregateId, expected })
+      })
 
 /**
  * Sends a command to its handler and answers with what the handler answers, and a receipt of what was written.
@@ -181,15 +201,19 @@ export function execute(command: Command.Any, options?: Options): unknown {
  * @category dispatching
  * @since 0.1.0
  */
-export const dispatch = <C extends Command.Any>(
+export function dispatch<C extends Command.Any>(
   command: C,
   options?: Options
-): Dispatch<C, Dispatched<Message.Success<C>>> =>
-  Effect.withFiber((fiber) => {
+): Dispatch<C, Dispatched<Message.Success<C>>>
+export function dispatch(
+  command: Command.Any,
+  options: Options = {}
+): Effect.Effect<Dispatched<unknown>, unknown, unknown> {
+  return Effect.withFiber((fiber) => {
     const outer = fiber.getRef(Receipt.Collector)
     const appends: Array<Receipt.AppendReceipt> = []
     const dispatched = Effect.map(
-      Effect.provideService(execute(command, options), Receipt.Collector, appends),
+      Effect.provideService(send(command, options), Receipt.Collector, appends),
       (value) => ({ value, receipt: Receipt.fromAppends(appends) })
     )
     // What is dispatched inside a handler writes for the handler's own dispatch as well, even when it fails later.
@@ -200,6 +224,7 @@ export const dispatch = <C extends Command.Any>(
           Effect.sync(() => void outer.push(...appends))
         )
   })
+}
 
 /**
  * Decodes input from outside as a command; every bad field is listed in a `DispatchError` with reason `Invalid`.

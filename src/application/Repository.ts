@@ -14,7 +14,8 @@ import * as Position from "../domain/Position.ts"
 import type { Snapshots, Verification } from "../domain/Snapshots.ts"
 import type { StreamName } from "../domain/StreamName.ts"
 import * as EventStore from "../ports/EventStore.ts"
-import type { EventStoreError } from "../ports/EventStoreError.ts"
+import { EventStoreError } from "../ports/EventStoreError.ts"
+import * as Precondition from "../ports/Precondition.ts"
 import * as Receipt from "../ports/Receipt.ts"
 import type { NeededBy, SnapshotError, SnapshotStore } from "../ports/SnapshotStore.ts"
 import type { TenantContext } from "../ports/TenantContext.ts"
@@ -107,7 +108,8 @@ export const load = <
  *
  * The append expects the version that was loaded. When somebody else was faster, the aggregate is loaded and the decision
  * made again, up to `retries` times with growing, jittered pauses; then the `VersionConflict` is the caller's. A decision of
- * no events appends nothing.
+ * no events appends nothing. Where the command's sender expects a version (see `CommandBus.Options`), another is a
+ * `VersionConflict` at once, before and after the decision.
  *
  * **Example** (A counter)
  *
@@ -192,17 +194,22 @@ export function execute<
         )
 
   const decided = (store: EventStore.EventStore["Service"], tried: number): Attempt =>
-    Effect.flatMap(Loading.read(aggregate, store, stream), (read) => {
-      const { state, version } = read
-      const decision = decide(command, state)
-      if (Result.isFailure(decision)) return Effect.fail(decision.failure)
-      const events = decision.success
-      if (events.length === 0) return Effect.succeed({ stream, state, version, events, position: Position.start })
-      const committed = append(store, events, { state, version }, tried)
-      return aggregate.snapshots === undefined
-        ? committed
-        : Effect.tap(committed, Loading.takeIfDue(aggregate, stream, read))
-    })
+    Effect.flatMap(Loading.read(aggregate, store, stream), (read) =>
+      Effect.withFiber((fiber): Attempt => {
+        const { state, version } = read
+        const check = Precondition.of(fiber, stream, id)
+        const refused = check?.(version)
+        if (refused !== undefined) return Effect.fail(new EventStoreError({ reason: refused }))
+        const decision = decide(command, state)
+        if (Result.isFailure(decision)) return Effect.fail(decision.failure)
+        const events = decision.success
+        if (events.length === 0) return Effect.succeed({ stream, state, version, events, position: Position.start })
+        const committed = append(store, events, { state, version }, check === undefined ? tried : retries)
+        return aggregate.snapshots === undefined
+          ? committed
+          : Effect.tap(committed, Loading.takeIfDue(aggregate, stream, read))
+      })
+    )
 
   const append = (
     store: EventStore.EventStore["Service"],

@@ -64,6 +64,8 @@ export interface Definition<
   readonly error: Failure
   /** What is wrong with a message's payload; nothing in one that `new` made. */
   issues(message: Any): ReadonlyArray<FieldIssue.FieldIssue>
+  /** The id of the aggregate that a message is for, where its class says. */
+  aggregateIdOf(message: Any): string | undefined
 }
 
 /**
@@ -184,6 +186,8 @@ export function makeClass(kind: Kind): unknown {
     const definition = {
       kind,
       issues: checker(options.payload),
+      aggregateIdOf: (message: Any): string | undefined =>
+        options.aggregateId === undefined ? undefined : Reflect.apply(options.aggregateId, undefined, [message]),
       tag,
       success: options.success ?? Schema.Void,
       error: options.error ?? Schema.Never,

@@ -68,6 +68,7 @@ describe("the description of an API", () => {
       ["406", "NotAcceptable"],
       ["409", "Conflict"],
       ["410", "Gone"],
+      ["412", "PreconditionFailed"],
       ["413", "BodyTooLarge"],
       ["415", "UnsupportedMediaType"],
       ["422", "Invalid"],

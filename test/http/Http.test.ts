@@ -1,3 +1,4 @@
+import { connect } from "node:net"
 import { describe, expect, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -231,6 +232,85 @@ describe("requests", () => {
       expect((yield* send("/commands/create-task", { ...once, headers: { "idempotency-key": "k-2" } })).status).toBe(
         409
       )
+    })
+  )
+})
+
+describe("a command", () => {
+  const rename = (title: string, headers: Record<string, string>) => ({ method: "PUT", body: { title }, headers })
+
+  it.live("is refused when what it is for is not at the version of If-Match", () =>
+    Effect.gen(function* () {
+      const { send } = yield* serve()
+      const codeOf = (answer: Answer) => [answer.status, answer.body.code ?? answer.headers.get("etag")]
+      const to = (headers: Record<string, string>) => Effect.map(send("/tasks/t-1/title", rename("x", headers)), codeOf)
+      yield* send("/commands/create-task", create("t-1"))
+      expect(yield* to({ "if-match": '"1"' })).toEqual([200, '"2"'])
+      expect(yield* to({ "if-match": '"1"' })).toEqual([412, "PreconditionFailed"])
+      expect(yield* to({ "if-match": '"9", "2"' })).toEqual([200, '"3"'])
+      expect(yield* to({ "if-match": 'W/"3"' })).toEqual([412, "PreconditionFailed"])
+      expect(yield* to({ "if-match": '"other"' })).toEqual([412, "PreconditionFailed"])
+      expect(yield* to({ "if-match": "*" })).toEqual([200, '"4"'])
+      expect(yield* to({ "if-match": "4" })).toEqual([400, "Malformed"])
+      expect(yield* to({ "if-none-match": '"4"' })).toEqual([400, "Malformed"])
+      expect(yield* to({ "if-none-match": "*" })).toEqual([412, "PreconditionFailed"])
+      const fresh = yield* send("/commands/create-task", { ...create("t-2"), headers: { "if-none-match": "*" } })
+      expect(fresh.status).toBe(201)
+    })
+  )
+
+  it.live("is the only one to change what many have seen", () =>
+    Effect.gen(function* () {
+      const { send } = yield* serve()
+      yield* send("/commands/create-task", create("t-1"))
+      for (const version of [1, 2, 3]) {
+        const all = yield* Effect.all(
+          Array.from({ length: 16 }, (_, n) =>
+            send("/tasks/t-1/title", rename(`by ${n}`, { "if-match": `"${version}"` }))
+          ),
+          { concurrency: "unbounded" }
+        )
+        expect(all.map(({ status }) => status).toSorted((one, other) => one - other)).toEqual([
+          200,
+          ...Array.from({ length: 15 }, () => 412)
+        ])
+      }
+    })
+  )
+
+  it.live("whose answer was lost is sent again with its key, and has been done once", () =>
+    Effect.gen(function* () {
+      const { base, send } = yield* serve()
+      const once = { ...create("t-1"), headers: { "idempotency-key": "lost-1" } }
+      const { hostname, port } = new URL(base)
+      // The client sends all of it, and is gone before it could be answered.
+      yield* Effect.promise(
+        () =>
+          new Promise<void>((resolve, reject) => {
+            const body = JSON.stringify(once.body)
+            const lines = [
+              "POST /commands/create-task HTTP/1.1",
+              "host: test",
+              "authorization: Bearer ada",
+              "content-type: application/json",
+              "idempotency-key: lost-1",
+              `content-length: ${body.length}`
+            ]
+            const socket = connect(Number(port), hostname, () =>
+              socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy())
+            )
+            socket.once("close", () => resolve())
+            socket.once("error", reject)
+          })
+      )
+      const again = yield* Effect.all(
+        Array.from({ length: 8 }, () => send("/commands/create-task", once)),
+        { concurrency: "unbounded" }
+      )
+      for (const { headers, status } of again) expect([status, headers.get("etag")]).toEqual([201, '"1"'])
+      const other = yield* send("/commands/create-task", { ...once, as: "bob" })
+      expect([other.status, other.headers.get("etag")]).toEqual([201, '"1"'])
+      expect((yield* send("/tasks/t-1")).body).toMatchObject({ version: 1 })
     })
   )
 })

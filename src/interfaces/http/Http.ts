@@ -155,6 +155,8 @@ export interface Options {
  * | header of a request | |
  * | --- | --- |
  * | `Idempotency-Key` | Is the message id of the command, as a UUID: `Repository.execute` with that `id` answers again as the first time. |
+ * | `If-Match` | A command is refused with 412 when its aggregate is not at this version, the `ETag` of an answer; `*` for any. |
+ * | `If-None-Match: *` | A command is refused with 412 when its aggregate is there already. |
  * | `X-Read-After` | A query reads what the command has written whose answer had this header. |
  * | `X-Correlation-ID` | Is kept with all that follows, and answered. |
  * | `X-Request-Timeout` | The longest to wait, like `2s` or `500ms`. |

@@ -1,6 +1,8 @@
 /** What the headers of a request ask for. */
 import * as Result from "effect/Result"
+import type * as Message from "../../../domain/Message.ts"
 import * as Position from "../../../domain/Position.ts"
+import type * as Precondition from "../../../ports/Precondition.ts"
 import * as HttpError from "../HttpError.ts"
 
 /** What a request asks for beside its message. */
@@ -11,6 +13,8 @@ export interface Asked {
   readonly timeoutMillis: number | undefined
   readonly idempotencyKey: string | undefined
   readonly after: { readonly position: Position.Position } | undefined
+  /** What `If-Match` or `If-None-Match` of a command expects of its stream. */
+  readonly expected: Precondition.Expected | undefined
 }
 
 type Headers = Readonly<Record<string, string | undefined>>
@@ -18,7 +22,7 @@ type Headers = Readonly<Record<string, string | undefined>>
 const malformed = (part: string, expected: string): Result.Result<never, HttpError.HttpError> =>
   Result.fail(HttpError.make(new HttpError.Malformed({ part, expected })))
 
-export const read = (headers: Headers): Result.Result<Asked, HttpError.HttpError> => {
+export const read = (kind: Message.Kind, headers: Headers): Result.Result<Asked, HttpError.HttpError> => {
   if (!acceptsJson(headers["accept"])) return Result.fail(HttpError.make(new HttpError.NotAcceptable()))
   const timeout = headers["x-request-timeout"]
   const timeoutMillis = timeout === undefined ? undefined : millis(timeout)
@@ -34,12 +38,38 @@ export const read = (headers: Headers): Result.Result<Asked, HttpError.HttpError
   if (token !== undefined && position === undefined) {
     return malformed("header x-read-after", "what an answer to a command has in this header")
   }
+  const expected = kind === "command" ? precondition(headers) : Result.succeed(undefined)
+  if (Result.isFailure(expected)) return Result.fail(expected.failure)
   return Result.succeed({
     correlationId: correlation(headers["x-correlation-id"]),
     timeoutMillis,
     idempotencyKey,
-    after: position === undefined ? undefined : { position }
+    after: position === undefined ? undefined : { position },
+    expected: expected.success
   })
+}
+
+const tags = /^\s*(?:W\/)?"[\x21\x23-\x7e]*"(?:\s*,\s*(?:W\/)?"[\x21\x23-\x7e]*")*\s*$/
+
+/** A version that no stream has: what a tag stands for that none of our answers had. */
+const never = -1
+
+/** Strong comparison (RFC 9110, 13.1.1): a weak tag matches nothing. */
+const precondition = (headers: Headers): Result.Result<Precondition.Expected | undefined, HttpError.HttpError> => {
+  const match = headers["if-match"]
+  const none = headers["if-none-match"]
+  if (none !== undefined) {
+    if (match !== undefined || none.trim() !== "*")
+      return malformed("header if-none-match", "* and alone, for a command")
+    return Result.succeed("none")
+  }
+  if (match === undefined) return Result.succeed(undefined)
+  if (match.trim() === "*") return Result.succeed("exists")
+  if (!tags.test(match)) return malformed("header if-match", "* or a list of entity tags in quotes")
+  const versions = Array.from(match.matchAll(/(W\/)?"([^"]*)"/g), ([, weak, text = ""]) =>
+    weak === undefined && /^[1-9]\d{0,14}$/.test(text) ? Number(text) : never
+  )
+  return Result.succeed(versions)
 }
 
 /** A text of others that may stand in a log and in a header. */

@@ -33,6 +33,7 @@ export const parameters: Readonly<Record<string, Parameter>> = {
     "The longest to wait, like 2s or 500ms",
     "^\\d{1,6}(\\.\\d{1,3})?(ms|s)?$"
   ),
+  IfMatch: header("If-Match", "The ETag of what the client has seen: refused with 412 when it has changed since"),
   IfNoneMatch: header("If-None-Match", "The ETag of the answer that the client has")
 }
 
@@ -50,7 +51,9 @@ const reference = (kind: "parameters" | "headers" | "responses", name: string): 
 
 export const parametersOf = ({ etag, message }: Endpoint): ReadonlyArray<Reference> => {
   const names =
-    message.kind === "command" ? ["IdempotencyKey"] : ["ReadAfter", ...(etag === undefined ? [] : ["IfNoneMatch"])]
+    message.kind === "command"
+      ? ["IdempotencyKey", "IfMatch"]
+      : ["ReadAfter", ...(etag === undefined ? [] : ["IfNoneMatch"])]
   return [...names, "CorrelationId", "RequestTimeout"].map((name) => reference("parameters", name))
 }
 
@@ -72,6 +75,7 @@ const rows: ReadonlyArray<Problem.Row> = [
   request(new HttpError.NotAcceptable()),
   Problem.ofDispatch(new DispatchError.Conflict({ stream: "", expected: 0, actual: 0 })),
   Problem.ofDispatch(new DispatchError.Gone({ stream: "" })),
+  request(new HttpError.PreconditionFailed()),
   request(new HttpError.BodyTooLarge({ limit: 1024 * 1024 })),
   request(new HttpError.UnsupportedMediaType()),
   Problem.ofDispatch(new DispatchError.Invalid({ issues })),
@@ -135,7 +139,7 @@ export const problems = (
   const left = new Set([
     ...(endpoint.public ? [401, 403] : []),
     ...(hasBody ? [] : [413, 415]),
-    ...(endpoint.message.kind === "query" ? [409] : [])
+    ...(endpoint.message.kind === "query" ? [409, 412] : [])
   ])
   const general = rows.filter(({ status }) => !left.has(status))
   const found: Record<string, Response | Reference> = {}

@@ -13,6 +13,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as CommandBus from "../../../application/CommandBus.ts"
 import * as QueryBus from "../../../application/QueryBus.ts"
 import type * as Command from "../../../domain/Command.ts"
+import { DispatchError } from "../../../domain/DispatchError.ts"
 import type * as Message from "../../../domain/Message.ts"
 import type * as Query from "../../../domain/Query.ts"
 import type * as Authenticator from "../../../ports/Authenticator.ts"
@@ -58,12 +59,19 @@ export const sendCommand =
   (input, asked, principal) =>
     Effect.gen(function* () {
       const command = yield* CommandBus.parse(self, input)
-      const { idempotencyKey } = asked
+      const { expected, idempotencyKey } = asked
       const messageId = idempotencyKey === undefined ? undefined : yield* nameOf(self, principal, idempotencyKey)
-      const dispatched = yield* CommandBus.dispatch(command, { messageId })
+      const sent = CommandBus.dispatch(command, { messageId, expected })
+      const dispatched = yield* expected === undefined ? sent : Effect.mapError(sent, ofExpectation)
       const value = yield* encode(dispatched.value)
       return () => Answer.ofCommand(endpoint, input, value, dispatched)
     })
+
+/** Who expects a version and meets with a conflict has expected another. */
+const ofExpectation = (error: unknown): unknown =>
+  error instanceof DispatchError && error.reason._tag === "Conflict"
+    ? HttpError.make(new HttpError.PreconditionFailed())
+    : error
 
 export const sendQuery =
   (self: Message.AnyClass<Query.Any>): Send =>
@@ -132,7 +140,7 @@ export const handler = (
   return Effect.contextWith((context: Context.Context<Called>) =>
     Effect.withFiber((fiber) => {
       const request = Context.get(context, HttpServerRequest.HttpServerRequest)
-      const read = Asked.read(request.headers)
+      const read = Asked.read(endpoint.message.kind, request.headers)
       if (Result.isFailure(read)) return Effect.succeed(Problem.respond(Problem.ofRequest(read.failure.reason)))
       const asked = read.success
       const correlationId = asked.correlationId ?? fiber.getRef(IdGenerator.IdGenerator).unsafeNext(fiber)
