@@ -8,7 +8,6 @@
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -176,8 +175,8 @@ export const make = (options: Options): Breaker => {
   const of = { breaker: name }
   const gauge = Metric.withAttributes(stateGauge, of)
   const rejected = Metric.withAttributes(rejections, of)
-  let context: Context.Context<never> = Context.empty()
-  const circuit = new Circuit(trip, Duration.toMillis(openFor), probes, (to) => {
+  // The metrics that count a change, and the clock that tells its time, are those of the call that brings it about.
+  const circuit = new Circuit(trip, Duration.toMillis(openFor), probes, timeOf, (to, { context }) => {
     gauge.updateUnsafe(levels[to], context)
     Metric.withAttributes(transitions, { ...of, to }).updateUnsafe(1, context)
   })
@@ -185,29 +184,22 @@ export const make = (options: Options): Breaker => {
   const isCounted = (exit: Exit.Failure<unknown, unknown>, counts: (error: unknown) => boolean): boolean =>
     Cause.hasDies(exit.cause) || exit.cause.reasons.some((reason) => Cause.isFailReason(reason) && counts(reason.error))
 
-  // Whose metrics count a change, and whose clock tells when it was: those of the call that brings it about.
-  const clockOf = (fiber: Fiber.Fiber<unknown, unknown>) => () => {
-    context = fiber.context
-    return fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
-  }
-
   const protectOr = <A, E, R, A2, E2, R2>(
     self: Effect.Effect<A, E, R>,
     orElse: (refused: DispatchError.CircuitOpen) => Effect.Effect<A2, E2, R2>,
     counts: (error: unknown) => boolean = all
   ) =>
     Effect.withFiber((fiber): Effect.Effect<A | A2, E | E2, R | R2> => {
-      const now = clockOf(fiber)
-      const term = circuit.admit(now)
+      const term = circuit.admit(fiber)
       if (term === refused) {
         rejected.updateUnsafe(1, fiber.context)
-        return orElse(new DispatchError.CircuitOpen({ breaker: name, retryAfterMillis: circuit.retryAfter(now()) }))
+        return orElse(new DispatchError.CircuitOpen({ breaker: name, retryAfterMillis: circuit.retryAfter(fiber) }))
       }
       return Effect.onExitPrimitive(self, (exit) => {
-        if (exit._tag === "Success") circuit.succeeded(term, now)
+        if (exit._tag === "Success") circuit.succeeded(term, fiber)
         else if (Cause.hasInterruptsOnly(exit.cause)) circuit.ignored(term)
-        else if (isCounted(exit, isFailure ?? counts)) circuit.failed(term, now())
-        else circuit.succeeded(term, now)
+        else if (isCounted(exit, isFailure ?? counts)) circuit.failed(term, fiber)
+        else circuit.succeeded(term, fiber)
         return undefined
       })
     })
@@ -219,11 +211,13 @@ export const make = (options: Options): Breaker => {
     protectOr,
     status: Effect.sync(() => ({ state: circuit.state, since: circuit.since, rejected: circuit.rejected })),
     reset: Effect.withFiber((fiber) => {
-      circuit.reset(clockOf(fiber)())
+      circuit.reset(fiber)
       return Effect.void
     })
   }
 }
+
+const timeOf = (fiber: Fiber.Fiber<unknown, unknown>): number => fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
 
 const all = () => true
 

@@ -74,7 +74,8 @@ export type State = "Closed" | "Open" | "HalfOpen"
 /** What a call learns that is not let through. */
 export const refused = -1
 
-export class Circuit {
+/** `now` tells the time from what a call brings along, and is asked only when it matters. */
+export class Circuit<in Call> {
   state: State = "Closed"
   /** When the state began; 0 when it is the first. */
   since = 0
@@ -88,9 +89,17 @@ export class Circuit {
   private readonly count: Count
   private readonly openMillis: number
   private readonly probes: number
-  private readonly moved: (to: State) => void
+  private readonly now: (call: Call) => number
+  private readonly moved: (to: State, call: Call) => void
 
-  constructor(trip: Trip, openMillis: number, probes: number, moved: (to: State) => void) {
+  constructor(
+    trip: Trip,
+    openMillis: number,
+    probes: number,
+    now: (call: Call) => number,
+    moved: (to: State, call: Call) => void
+  ) {
+    this.now = now
     this.count = countOf(trip)
     this.openMillis = openMillis
     this.probes = probes
@@ -98,20 +107,20 @@ export class Circuit {
   }
 
   /** The term of a call that is let through, or `refused`. */
-  admit(now: () => number): number {
-    return this.state === "Closed" ? this.term : this.probe(now())
+  admit(call: Call): number {
+    return this.state === "Closed" ? this.term : this.probe(call)
   }
 
-  succeeded(term: number, now: () => number): void {
+  succeeded(term: number, call: Call): void {
     if (term !== this.term) return
     if (this.state === "Closed") return this.count.success()
     this.probing--
-    if (++this.probed >= this.probes) this.move("Closed", now())
+    if (++this.probed >= this.probes) this.move("Closed", call)
   }
 
-  failed(term: number, now: number): void {
+  failed(term: number, call: Call): void {
     if (term !== this.term) return
-    if (this.state === "HalfOpen" || this.count.failure(now)) this.move("Open", now)
+    if (this.state === "HalfOpen" || this.count.failure(this.now(call))) this.move("Open", call)
   }
 
   /** A call ended that says nothing of what it calls. */
@@ -119,20 +128,21 @@ export class Circuit {
     if (term === this.term && this.state === "HalfOpen") this.probing--
   }
 
-  reset(now: number): void {
-    this.move("Closed", now)
+  reset(call: Call): void {
+    this.move("Closed", call)
   }
 
   /** In how many milliseconds a call may be let through. */
-  retryAfter(now: number): number {
+  retryAfter(call: Call): number {
     const since = this.state === "Open" ? this.since : this.probedAt
-    return Math.max(0, since + this.openMillis - now)
+    return Math.max(0, since + this.openMillis - this.now(call))
   }
 
-  private probe(now: number): number {
+  private probe(call: Call): number {
+    const now = this.now(call)
     if (this.state === "Open") {
       if (now < this.since + this.openMillis) return this.refuse()
-      this.move("HalfOpen", now)
+      this.move("HalfOpen", call)
     }
     if (this.probing + this.probed >= this.probes) {
       // A probe that never answers does not hold the circuit for ever.
@@ -150,14 +160,14 @@ export class Circuit {
     return refused
   }
 
-  private move(to: State, now: number): void {
+  private move(to: State, call: Call): void {
     const from = this.state
     this.state = to
-    this.since = now
+    this.since = this.now(call)
     this.term++
     this.probing = 0
     this.probed = 0
     this.count.clear()
-    if (from !== to) this.moved(to)
+    if (from !== to) this.moved(to, call)
   }
 }
