@@ -6,8 +6,8 @@ import * as servers from "./servers.ts"
 
 declare module "vitest" {
   interface ProvidedContext {
-    /** The URL of each server, by name. */
-    readonly services: { readonly postgres: string }
+    /** The URL of each server, by name; undefined where this machine has none. */
+    readonly services: { readonly postgres: string; readonly redis: string | undefined }
     /** What every random choice of this run starts from. */
     readonly seed: number
   }
@@ -18,7 +18,13 @@ export default async function setup(project: TestProject): Promise<() => Promise
   console.log(`seed ${seed} (SEED=${seed} repeats this run)`)
   project.provide("seed", seed)
 
-  const postgres = await servers.postgres()
-  project.provide("services", { postgres: postgres.url })
-  return postgres.stop
+  if (servers.redisProgram() === undefined) console.log(`The Redis tests are skipped: ${servers.withoutRedis}`)
+  const [postgres, redis] = await Promise.all([
+    servers.postgres(),
+    servers.redisProgram() === undefined ? undefined : servers.redis()
+  ])
+  project.provide("services", { postgres: postgres.url, redis: redis?.url })
+  return async () => {
+    await Promise.all([postgres.stop(), redis?.stop()])
+  }
 }

@@ -171,3 +171,61 @@ const copyFor = (owner: proc.Owner, source: string, folder: string): string => {
   }
   return target
 }
+
+/** Says what to install where there is no Redis; its tests are skipped with these words. */
+export const withoutRedis =
+  "there is no redis-server: apt-get install redis-server, or REDIS_SERVER=/path/of/redis-server"
+
+/** The program, or undefined where there is none. */
+export const redisProgram = (): string | undefined => process.env["REDIS_SERVER"] ?? proc.which("redis-server")
+
+export interface RedisOptions {
+  /** More arguments, such as `--requirepass`. */
+  readonly args?: ReadonlyArray<string> | undefined
+  /** Whether each write reaches the disk before it is answered, so that it outlives `kill`; default `false`. */
+  readonly durable?: boolean | undefined
+}
+
+/** Starts a private Redis with no data. */
+export const redis = async (options?: RedisOptions, attempts = 3): Promise<Server & { readonly port: number }> => {
+  const command = redisProgram()
+  if (command === undefined) throw new Error(`The Redis tests cannot run: ${withoutRedis}`)
+  const folder = proc.temporaryFolder("redis")
+  const port = await proc.freePort()
+  const program: proc.Program = {
+    command,
+    args: [
+      // What stands first may be a file: a sentinel's configuration.
+      ...(options?.args ?? []),
+      "--port",
+      String(port),
+      ..."--bind 127.0.0.1 --enable-debug-command local --appendfsync always --appendonly".split(" "),
+      options?.durable === true ? "yes" : "no",
+      "--save",
+      "",
+      "--dir",
+      folder
+    ],
+    folder,
+    ready: /Ready to accept connections/
+  }
+  try {
+    let running = await proc.start(program)
+    return {
+      url: `redis://127.0.0.1:${port}`,
+      port,
+      programs: path.dirname(command),
+      data: folder,
+      log: () => running.log(),
+      stop: () => running.stop(),
+      kill: () => running.kill(),
+      restart: async () => {
+        running = await startAgain(program)
+      }
+    }
+  } catch (error) {
+    fs.rmSync(folder, { recursive: true, force: true })
+    if (attempts > 1 && String(error).includes("Address already in use")) return redis(options, attempts - 1)
+    throw error
+  }
+}

@@ -1,0 +1,7 @@
+/**
+ * What Redis makes faster. It never owns the truth: a program that loses it is slower, and right.
+ *
+ * @since 0.1.0
+ */
+export * as RedisConnection from "./RedisConnection.ts"
+export * as RedisError from "./RedisError.ts"

@@ -1,0 +1,54 @@
+/**
+ * Servers of one's own, and what tests of Redis share.
+ */
+import { inject } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Redacted from "effect/Redacted"
+import * as Redis from "effect/persistence/Redis"
+import type * as Scope from "effect/Scope"
+import { describe } from "vitest"
+import * as RedisConnection from "../../../src/adapters/redis/RedisConnection.ts"
+import * as servers from "../../services/servers.ts"
+
+/** A suite that needs Redis; its name says what to install where there is none. */
+export const withRedis = (name: string, suite: () => void): void => {
+  const has = inject("services").redis !== undefined
+  describe.skipIf(!has)(has ? name : `${name} (skipped: ${servers.withoutRedis})`, suite)
+}
+
+/** The server that all suites share: only keys of one's own. */
+export const sharedUrl = (): string => inject("services").redis ?? "redis://127.0.0.1:1"
+
+export type RedisServer = Awaited<ReturnType<typeof servers.redis>>
+
+/** A server that may be harmed. */
+export const ownServer = (options?: servers.RedisOptions): Effect.Effect<RedisServer, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.promise(() => servers.redis(options)),
+    (server) => Effect.promise(() => server.stop())
+  )
+
+/** Connects to a server, noticing soon that it is gone. */
+export const connection = (
+  url: string,
+  options?: Omit<RedisConnection.Options, "target">
+): Layer.Layer<RedisConnection.RedisConnection | Redis.Redis> =>
+  RedisConnection.layer({ target: { url: Redacted.make(url) }, commandTimeout: "300 millis", ...options }).pipe(
+    // It says when a server is gone, and many are here.
+    Layer.provide(Logger.layer([]))
+  )
+
+export const send = <A = unknown>(command: string, ...args: ReadonlyArray<string>) =>
+  Effect.flatMap(Redis.Redis, (redis) => redis.send<A>(command, ...args))
+
+/** Waits for what must come true soon. */
+export const eventually = <E, R>(what: string, isTrue: Effect.Effect<boolean, E, R>) =>
+  Effect.gen(function* () {
+    for (let tries = 0; tries < 500; tries++) {
+      if (yield* isTrue) return
+      yield* Effect.sleep("10 millis")
+    }
+    return yield* Effect.die(new Error(`it did not become true that ${what}`))
+  })
