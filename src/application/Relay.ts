@@ -12,11 +12,10 @@ import * as FieldIssue from "../domain/FieldIssue.ts"
 import type { Metadata } from "../domain/Metadata.ts"
 import * as OutboxMessage from "../domain/OutboxMessage.ts"
 import type { TenantId } from "../domain/TenantId.ts"
-import * as MessageContext from "../ports/MessageContext.ts"
 import type { Outbox } from "../ports/Outbox.ts"
 import type { Claimed } from "../ports/OutboxDriver.ts"
 import type { SystemContext } from "../ports/SystemContext.ts"
-import { TenantContext } from "../ports/TenantContext.ts"
+import type { TenantContext } from "../ports/TenantContext.ts"
 import type { Call, Settings } from "./internal/relay/model.ts"
 import * as Reader from "./internal/reader.ts"
 import * as Worker from "./internal/relay/worker.ts"
@@ -82,7 +81,7 @@ export interface Relay<out R> {
 export interface Options {
   /** How many messages one worker delivers at the same time; 16 when absent. */
   readonly concurrency?: number | undefined
-  /** How many messages one worker claims at most, which bounds what a slow receiver holds; 100 when absent. */
+  /** How many messages one worker claims ahead of their delivery, which bounds what a slow receiver holds; 100 when absent. */
   readonly prefetch?: number | undefined
   /** How long a worker that no longer answers keeps its messages; 30 seconds when absent. One that works renews it. */
   readonly lease?: Duration.Input | undefined
@@ -192,6 +191,7 @@ export function make(queue: string, { messages, on, ...options }: AnyOptions): R
       readers.set(type, { read: OutboxMessage.reader(one), handle })
     }
   }
+  const asMessage = Reader.asEvents()
   return {
     queue,
     types: Array.from(readers.keys()),
@@ -232,20 +232,23 @@ export const forward = <E, R>(
   queue: string,
   deliver: (delivery: Delivery<Parcel>) => Effect.Effect<unknown, E, R>,
   options?: Options
-): Relay<Exclude<R, TenantContext>> => ({
-  queue,
-  types: [],
-  settings: settings(options ?? {}),
-  call: (claimed) => {
-    const { data, type, version } = claimed
-    return Result.succeed(
-      asMessage(
-        claimed,
-        Effect.suspend(() => deliver(delivery(claimed, { type, version, data })))
+): Relay<Exclude<R, TenantContext>> => {
+  const asMessage = Reader.asEvents()
+  return {
+    queue,
+    types: [],
+    settings: settings(options ?? {}),
+    call: (claimed) => {
+      const { data, type, version } = claimed
+      return Result.succeed(
+        asMessage(
+          claimed,
+          Effect.suspend(() => deliver(delivery(claimed, { type, version, data })))
+        )
       )
-    )
+    }
   }
-})
+}
 
 /**
  * Runs one worker of a relay, for ever.
@@ -269,16 +272,6 @@ export const run = <R>(self: Relay<R>): Effect.Effect<never, never, R | Outbox |
  */
 export const layer = <R>(self: Relay<R>): Layer.Layer<never, never, R | Outbox | SystemContext> =>
   Reader.layerOf({ kind: "relay", name: self.queue, events: self.types }, run(self))
-
-/** Runs a handler as the message's tenant, with the message as the cause of what the handler does. */
-const asMessage = <A, E, R>(
-  { id, metadata, tenant }: Claimed,
-  handled: Effect.Effect<A, E, R>
-): Effect.Effect<A, E, Exclude<R, TenantContext>> =>
-  handled.pipe(
-    Effect.provideService(TenantContext, { id: tenant }),
-    Effect.provideService(MessageContext.MessageContext, MessageContext.ofEvent(id, metadata))
-  )
 
 const delivery = <M>(claimed: Claimed, message: M): Delivery<M> => ({
   message,

@@ -206,6 +206,38 @@ describe("a relay", () => {
     }).pipe(Effect.provide(Live))
   )
 
+  it.effect("lets go of what another worker has taken over, with those of its key, and goes on with the others", () =>
+    Effect.gen(function* () {
+      const seen: Array<[string, number]> = []
+      const outbox = yield* Outbox.Outbox
+      const taken = { ...outbox, renew: (held: Parameters<typeof outbox.renew>[0]) => Effect.succeed(held.slice(1)) }
+      yield* Outbox.enqueueAll(["a", "b", "c"].flatMap((to) => [1, 2].map((n) => ({ message: new Mail({ n, to }) }))))
+      const relay = mails(
+        ({ n, to }) =>
+          Effect.suspend(() => {
+            seen.push([to, n])
+            return seen.length === 1 ? Effect.never : Effect.void
+          }),
+        { concurrency: 1, lease: "3 seconds", prefetch: 100, pollInterval: "1 day" }
+      )
+      const running = yield* Effect.forkChild(Relay.run(relay).pipe(Effect.provideService(Outbox.Outbox, taken)))
+      yield* settle("100 millis")
+      expect(seen).toEqual([["a", 1]])
+      yield* settle("1 second")
+      expect(seen.slice(1, 5)).toEqual([
+        ["b", 1],
+        ["b", 2],
+        ["c", 1],
+        ["c", 2]
+      ])
+      expect(yield* statuses()).toEqual([
+        { data: { n: 1, to: "a" }, status: "inFlight", attempts: 0 },
+        { data: { n: 2, to: "a" }, status: "pending", attempts: 0 }
+      ])
+      yield* Fiber.interrupt(running)
+    }).pipe(Effect.provide(Live))
+  )
+
   it.effect("has no more in flight than it is told, and no more side by side", () =>
     Effect.gen(function* () {
       let running = 0

@@ -3,9 +3,9 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
-import type * as Event from "../../domain/Event.ts"
+import type { Metadata } from "../../domain/Metadata.ts"
 import type { Position } from "../../domain/Position.ts"
-import type { RecordedEvent } from "../../domain/RecordedEvent.ts"
+import type { TenantId } from "../../domain/TenantId.ts"
 import { CheckpointError, CheckpointStore } from "../../ports/CheckpointStore.ts"
 import { EventStore } from "../../ports/EventStore.ts"
 import type { Page } from "../../ports/EventStoreDriver.ts"
@@ -15,31 +15,35 @@ import type { SystemContext } from "../../ports/SystemContext.ts"
 import { TenantContext } from "../../ports/TenantContext.ts"
 import { HandlerRegistry, layer as registryLayer, type RegisteredReader } from "../HandlerRegistry.ts"
 
-/** Runs a handler as the event's tenant, with the event as the cause of what the handler does. */
+/** What a handler does is caused by: an event, or a message. */
+export interface Cause {
+  readonly id: string
+  readonly tenant: TenantId
+  readonly metadata: Metadata
+}
+
+/** Runs a handler as the tenant of what it handles, with that as the cause of what the handler does. */
 export const asEvent = <A, E, R>(
-  recorded: RecordedEvent<Event.Any>,
+  { id, metadata, tenant }: Cause,
   handled: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, Exclude<R, TenantContext>> =>
   handled.pipe(
-    Effect.provideService(TenantContext, { id: recorded.tenant }),
-    Effect.provideService(MessageContext.MessageContext, MessageContext.ofEvent(recorded.id, recorded.metadata))
+    Effect.provideService(TenantContext, { id: tenant }),
+    Effect.provideService(MessageContext.MessageContext, MessageContext.ofEvent(id, metadata))
   )
 
-/** As {@link asEvent}, for one event after the other in the same place: what those of one tenant share is made once. */
+/** As {@link asEvent}, for one after the other in the same place: what those of one tenant share is made once. */
 export const asEvents = (): typeof asEvent => {
   let [before, tenant, shared] = [Context.empty(), "", Context.empty()]
-  function inside<R>(
-    context: Context.Context<Exclude<R, TenantContext>>,
-    recorded: RecordedEvent<Event.Any>
-  ): Context.Context<R>
-  function inside(context: Context.Context<never>, recorded: RecordedEvent<Event.Any>): unknown {
-    if (context !== before || recorded.tenant !== tenant) {
-      ;[before, tenant] = [context, recorded.tenant]
-      shared = Context.merge(context, Context.make(TenantContext, { id: recorded.tenant }))
+  function inside<R>(context: Context.Context<Exclude<R, TenantContext>>, cause: Cause): Context.Context<R>
+  function inside(context: Context.Context<never>, cause: Cause): unknown {
+    if (context !== before || cause.tenant !== tenant) {
+      ;[before, tenant] = [context, cause.tenant]
+      shared = Context.merge(context, Context.make(TenantContext, { id: cause.tenant }))
     }
-    return Context.add(shared, MessageContext.MessageContext, MessageContext.ofEvent(recorded.id, recorded.metadata))
+    return Context.add(shared, MessageContext.MessageContext, MessageContext.ofEvent(cause.id, cause.metadata))
   }
-  return (recorded, handled) => Effect.updateContext(handled, (context) => inside(context, recorded))
+  return (cause, handled) => Effect.updateContext(handled, (context) => inside(context, cause))
 }
 
 /** How a reader runs: its name, what it reads, and what it does with a page before the checkpoint moves. */

@@ -7,6 +7,7 @@ import { flows } from "./schema/flows.ts"
 import { grouping } from "./schema/grouping.ts"
 import { highWater } from "./schema/highWater.ts"
 import { inbox } from "./schema/inbox.ts"
+import { leases } from "./schema/leases.ts"
 import { outbox } from "./schema/outbox.ts"
 import { partitions } from "./schema/partitions.ts"
 import { projections } from "./schema/projections.ts"
@@ -35,5 +36,6 @@ export const migrations: ReadonlyArray<Migration> = [
   { id: 9, name: "importing", statements: importing },
   { id: 10, name: "outbox", statements: [...partitions, ...outbox] },
   { id: 11, name: "inbox", statements: inbox },
-  { id: 12, name: "flows", statements: flows }
+  { id: 12, name: "flows", statements: flows },
+  { id: 13, name: "leases", statements: leases }
 ]

@@ -59,9 +59,9 @@ export const claim = `select ${message}, m.token::float8 as token
 from es.outbox_claim($1::text, $2::text, $3::int, $4::float8, $5::text) m`
 
 const held = `unnest($1::text[], $2::text[], $3::int8[]) h(tenant, id, token)
-where m.tenant = h.tenant and m.id = h.id and m.token = h.token and m.status = 'inFlight'`
+where m.tenant = h.tenant and m.id = h.id and m.token = h.token and m.owner is not null`
 
-export const renew = `update es.outbox m set due = ${after("$4")} from ${held} returning m.tenant, m.id, m.token::float8 as token`
+export const renew = `update es.outbox m set lease_until = ${after("$4")} from ${held} returning m.tenant, m.id, m.token::float8 as token`
 
 export const complete = `delete from es.outbox m using ${held} returning m.tenant, m.id, m.token::float8 as token`
 
@@ -72,22 +72,27 @@ export const completeAndKeep = `with done as (delete from es.outbox m using ${he
 kept as (insert into es.outbox_done (${moved}, status) select ${moved}, 'delivered' from done)
 select done.tenant, done.id, done.token::float8 as token from done`
 
-export const failed = `update es.outbox m set category = $4::text, error = $5::text, attempts = $6::int, owner = null,
+const free = "owner = null, lease_until = '-infinity'"
+
+export const failed = `update es.outbox m set category = $4::text, error = $5::text, attempts = $6::int, ${free},
   status = case when $7::float8 is null then 'parked' else 'retrying' end,
   due = case when $7::float8 is null then 'infinity' else ${after("$7")} end
-where m.tenant = $1::text and m.id = $2::text and m.token = $3::int8 and m.status = 'inFlight' returning m.id`
+where m.tenant = $1::text and m.id = $2::text and m.token = $3::int8 and m.owner is not null returning m.id`
 
 const before = "case when m.attempts > 0 then 'retrying' else 'pending' end"
 
-export const release = `update es.outbox m set status = ${before}, owner = null, due = ${after("$4")} from ${held}`
+export const release = `update es.outbox m set status = ${before}, ${free}, due = ${after("$4")} from ${held}`
 
-const isLost = "m.status = 'inFlight' and m.due <= clock_timestamp()"
+const inFlight = "m.owner is not null and m.lease_until > clock_timestamp()"
 
-const status = `case when ${isLost} then ${before} else m.status end`
+const status = `case when m.owner is null then m.status when ${inFlight} then 'inFlight' else ${before} end`
+
+// When it may be claimed: at its time, or at the end of its lease.
+const due = "greatest(m.due, m.lease_until)"
 
 const waiting = `${message}, ${status} as status,
-  case when m.due = 'infinity' then null else ${millis("m.due")} end as due,
-  case when ${isLost} then null else m.owner end as owner, m.category, m.error, m.edited, null as reason, ${millis("m.at")} as at`
+  case when m.due = 'infinity' then null else ${millis(due)} end as due,
+  case when ${inFlight} then m.owner end as owner, m.category, m.error, m.edited, null as reason, ${millis("m.at")} as at`
 
 const done = `${message}, m.status, null::float8 as due, null as owner, m.category, m.error, m.edited, m.reason, ${millis("m.at")} as at`
 
@@ -118,12 +123,12 @@ export const counts = `select
   count(*) filter (where s.status = 'retrying')::float8 as retrying,
   count(*) filter (where s.status = 'parked')::float8 as parked,
   coalesce(greatest(0, ${millis("clock_timestamp()")} - ${millis("min(s.due) filter (where s.status <> 'inFlight' and s.status <> 'parked')")}), 0) as "lagMillis"
-from (select ${status} as status, m.due from es.outbox m where m.queue = $1::text) s`
+from (select ${status} as status, ${due} as due from es.outbox m where m.queue = $1::text) s`
 
 export const replay = `update es.outbox m set status = 'retrying', attempts = 0, due = clock_timestamp()
-where m.queue = $1::text and m.status in ('retrying', 'parked') and ${fits(2)} returning m.id`
+where m.queue = $1::text and m.status in ('retrying', 'parked') and m.owner is null and ${fits(2)} returning m.id`
 
-const open = `m.tenant = $1::text and m.id = $2::text and not (m.status = 'inFlight' and m.due > clock_timestamp())`
+const open = `m.tenant = $1::text and m.id = $2::text and not (${inFlight})`
 
 export const edit = `update es.outbox m set data = $3::text::jsonb, edited = true,
   attempts = case when m.status in ('retrying', 'parked') then 0 else m.attempts end,

@@ -3,7 +3,6 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
@@ -35,19 +34,33 @@ export interface Office<R> {
 }
 
 /** Delivers messages of one key in their order. After one that was not delivered, the others are given back. */
-export const run = <R>(office: Office<R>, messages: ReadonlyArray<Claimed>): Effect.Effect<void, never, R> =>
-  Effect.gen(function* () {
-    for (const [index, claimed] of messages.entries()) {
-      const until = office.heldUntil(claimed)
-      // A process that was stopped for a while finds its leases run out: another worker is at it.
-      if (until === undefined || until <= (yield* Clock.currentTimeMillis))
-        return yield* giveBack(office, messages, index)
-      if (!(yield* deliver(office, claimed))) return yield* giveBack(office, messages, index + 1)
+export const run = <R>(office: Office<R>, messages: ReadonlyArray<Claimed>): Effect.Effect<unknown, never, R> =>
+  from(office, messages, 0)
+
+const from = <R>(
+  office: Office<R>,
+  messages: ReadonlyArray<Claimed>,
+  index: number
+): Effect.Effect<unknown, never, R> =>
+  Effect.withFiber((fiber) => {
+    const claimed = messages[index]
+    if (claimed === undefined) return Effect.void
+    const until = office.heldUntil(claimed)
+    // A process that was stopped for a while finds its leases run out: another worker is at it.
+    if (until === undefined || until <= fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()) {
+      return giveBack(office, messages.slice(index))
     }
+    const delivering = deliver(office, claimed)
+    const next = index + 1
+    return next === messages.length
+      ? delivering
+      : Effect.flatMap(delivering, (isDelivered) =>
+          isDelivered ? from(office, messages, next) : giveBack(office, messages.slice(next))
+        )
   })
 
-const giveBack = <R>(office: Office<R>, messages: ReadonlyArray<Claimed>, from: number): Effect.Effect<void> => {
-  const rest = messages.slice(from)
+/** Has others deliver what was not begun. */
+export const giveBack = <R>(office: Office<R>, rest: ReadonlyArray<Claimed>): Effect.Effect<void> => {
   if (rest.length === 0) return Effect.void
   office.noting(rest)
   return Effect.ensuring(
@@ -57,21 +70,21 @@ const giveBack = <R>(office: Office<R>, messages: ReadonlyArray<Claimed>, from: 
 }
 
 /** Whether the message was delivered, so that the next of its key may be. */
-const deliver = <R>(office: Office<R>, claimed: Claimed): Effect.Effect<boolean, never, R> =>
-  Effect.suspend(() => {
-    const { settings } = office
-    const call = office.call(claimed)
-    if (Result.isFailure(call)) {
-      const { category, error } = call.failure
-      return fail(office, claimed, { category, error, attempts: claimed.attempts + 1, retryInMillis: undefined })
-    }
-    return Effect.flatMap(Effect.exit(Flow.delivering(claimed, attempt(settings, call.success))), (exit) => {
-      if (Exit.isSuccess(exit)) {
-        office.delivered(claimed)
-        return Effect.succeed(true)
-      }
-      if (Cause.hasInterruptsOnly(exit.cause)) return Effect.succeed(false)
-      const error = Cause.squash(exit.cause)
+const deliver = <R>(office: Office<R>, claimed: Claimed): Effect.Effect<boolean, never, R> => {
+  const { settings } = office
+  const call = office.call(claimed)
+  if (Result.isFailure(call)) {
+    const { category, error } = call.failure
+    return fail(office, claimed, { category, error, attempts: claimed.attempts + 1, retryInMillis: undefined })
+  }
+  return Effect.matchCauseEffect(Flow.delivering(claimed, attempt(settings, call.success)), {
+    onSuccess: () => {
+      office.delivered(claimed)
+      return Effect.succeed(true)
+    },
+    onFailure: (cause) => {
+      if (Cause.hasInterruptsOnly(cause)) return Effect.succeed(false)
+      const error = Cause.squash(cause)
       if (error instanceof Postponed) return postpone(office, claimed, error)
       const attempts = claimed.attempts + 1
       const isLast = error instanceof Undeliverable || attempts >= settings.attempts
@@ -83,8 +96,9 @@ const deliver = <R>(office: Office<R>, claimed: Claimed): Effect.Effect<boolean,
           retryInMillis: isLast ? undefined : delay
         })
       )
-    })
+    }
   })
+}
 
 const attempt = <R>(
   { retries, timeout }: Settings,
@@ -97,7 +111,22 @@ const attempt = <R>(
           duration: timeout,
           orElse: () => Effect.fail(new Cause.TimeoutError(`The delivery took longer than ${Duration.format(timeout)}`))
         })
-  return retries === 0 ? limited : Effect.retry(limited, { while: isPassing, schedule: pauses, times: retries })
+  // Whoever succeeds at once is spared the making of a schedule, which takes longer than many a delivery.
+  return retries === 0 ? limited : Effect.catch(limited, (error) => repeat(limited, error, retries))
+}
+
+const repeat = <R>(
+  call: Effect.Effect<unknown, unknown, R>,
+  first: unknown,
+  times: number
+): Effect.Effect<unknown, unknown, R> => {
+  let isFirst = true
+  const again = Effect.suspend(() => {
+    if (!isFirst) return call
+    isFirst = false
+    return Effect.fail(first)
+  })
+  return Effect.retry(again, { while: isPassing, schedule: pauses, times })
 }
 
 const fail = <R>(office: Office<R>, claimed: Claimed, failure: Failure): Effect.Effect<boolean> => {

@@ -2,11 +2,11 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
-import * as Semaphore from "effect/Semaphore"
 import { Outbox } from "../../../ports/Outbox.ts"
 import type { Claimed, Held } from "../../../ports/OutboxDriver.ts"
 import type { OutboxError } from "../../../ports/OutboxError.ts"
@@ -24,7 +24,7 @@ interface Flight {
   fiber: Fiber.Fiber<unknown, unknown> | undefined
 }
 
-const nameOf = ({ id, tenant }: Held) => `${tenant}\0${id}`
+const nameOf = ({ id, tenant, token }: Held) => `${token} ${tenant}\0${id}`
 
 class Worker<R> implements Courier.Office<R> {
   readonly queue: string
@@ -33,14 +33,19 @@ class Worker<R> implements Courier.Office<R> {
   readonly settings: Settings
   readonly outbox: Outbox["Service"]
   readonly metrics: Metrics
-  private readonly flights = new Map<string, Flight>()
-  private readonly permits: Semaphore.Semaphore
+  private readonly flights = new Map<Claimed, Flight>()
+  /** So many of them are being noted. */
+  private noted = 0
+  /** What nobody delivers yet: messages of one key together, each of the others by itself. */
+  private readonly lanes: Array<ReadonlyArray<Claimed>> = []
+  private readonly runners = new Set<Fiber.Fiber<unknown, unknown>>()
   private done: Array<Claimed> = []
   private readonly doneLatch = Latch.makeUnsafe(false)
   private readonly roomLatch = Latch.makeUnsafe(true)
   /** Open when a message of a key is done, so that those behind it may be claimed. */
   private readonly turnLatch = Latch.makeUnsafe(false)
   private from = ""
+  private isLeaving = false
 
   constructor(queue: string, name: string, call: Call<R>, settings: Settings, outbox: Outbox["Service"]) {
     this.queue = queue
@@ -49,7 +54,6 @@ class Worker<R> implements Courier.Office<R> {
     this.settings = settings
     this.outbox = outbox
     this.metrics = new Metrics(queue)
-    this.permits = Semaphore.makeUnsafe(settings.concurrency)
   }
 
   readonly survive = <A, R2>(self: Effect.Effect<A, OutboxError, R2>): Effect.Effect<A, never, R2> =>
@@ -59,30 +63,44 @@ class Worker<R> implements Courier.Office<R> {
       Effect.orDie
     )
 
-  readonly heldUntil = (claimed: Claimed): number | undefined => this.flight(claimed)?.until
+  readonly heldUntil = (claimed: Claimed): number | undefined => this.flights.get(claimed)?.until
 
   readonly delivered = (claimed: Claimed): void => {
-    this.noting([claimed])
+    this.note(claimed)
     this.done.push(claimed)
     this.doneLatch.openUnsafe()
   }
 
   readonly noting = (messages: ReadonlyArray<Claimed>): void => {
-    for (const claimed of messages) {
-      const flight = this.flight(claimed)
-      if (flight !== undefined) flight.noting = true
-    }
+    for (const claimed of messages) this.note(claimed)
+  }
+
+  private note(claimed: Claimed): void {
+    const flight = this.flights.get(claimed)
+    if (flight === undefined || flight.noting) return
+    flight.noting = true
+    this.noted++
+    this.makeRoom()
   }
 
   readonly settled = (claimed: Claimed): void => {
-    if (this.flight(claimed) !== undefined) this.flights.delete(nameOf(claimed))
+    const flight = this.flights.get(claimed)
+    if (flight !== undefined) {
+      this.flights.delete(claimed)
+      if (flight.noting) this.noted--
+    }
     if (claimed.key !== undefined) this.turnLatch.openUnsafe()
-    if (this.flights.size <= this.settings.prefetch / 2) this.roomLatch.openUnsafe()
+    this.makeRoom()
   }
 
-  private flight(held: Held): Flight | undefined {
-    const flight = this.flights.get(nameOf(held))
-    return flight?.claimed.token === held.token ? flight : undefined
+  /** How many may be claimed: what is only to be noted no longer waits for its receiver, but is bounded as well. */
+  private room(): number {
+    const { prefetch } = this.settings
+    return Math.min(prefetch - (this.flights.size - this.noted), 2 * prefetch - this.flights.size)
+  }
+
+  private makeRoom(): void {
+    if (this.room() >= this.settings.prefetch / 2) this.roomLatch.openUnsafe()
   }
 
   /** Claims whenever there is room for it, and starts the deliveries. */
@@ -102,24 +120,55 @@ class Worker<R> implements Courier.Office<R> {
     Effect.gen({ self: this }, function* () {
       const { lease, prefetch } = this.settings
       const until = (yield* Clock.currentTimeMillis) + Duration.toMillis(lease)
-      const limit = prefetch - this.flights.size
+      const limit = this.room()
       const claimed = yield* this.outbox.claim(this.queue, { worker: this.name, limit, lease, from: this.from })
-      for (const one of claimed) this.flights.set(nameOf(one), { claimed: one, until, noting: false, fiber: undefined })
-      if (this.flights.size > prefetch / 2) this.roomLatch.closeUnsafe()
-      for (const lane of lanes(claimed)) {
+      for (const one of claimed) this.flights.set(one, { claimed: one, until, noting: false, fiber: undefined })
+      if (this.room() < prefetch / 2) this.roomLatch.closeUnsafe()
+      for (const lane of lanesOf(claimed)) {
         const last = lane.at(-1)
         if (last?.key !== undefined) this.from = `${last.tenant}\u001f${last.key}`
-        const delivery = Effect.interruptible(this.permits.withPermits(1)(Courier.run(this, lane)))
-        // Not of this fiber: what is in flight when the relay ends is given a while.
-        const fiber = yield* Effect.forkDetach(delivery)
-        for (const one of lane) {
-          const flight = this.flight(one)
-          if (flight !== undefined) flight.fiber = fiber
-        }
+        this.lanes.push(lane)
       }
+      yield* this.hire
       return claimed.length > 0
     })
   )
+
+  /** As many deliver as may, each one lane after the other. They are not of this fiber: what is in flight is given a while. */
+  private readonly hire: Effect.Effect<void, never, R> = Effect.suspend(() =>
+    Effect.whileLoop({
+      while: () => this.lanes.length > 0 && this.runners.size < this.settings.concurrency,
+      body: () => Effect.forkDetach(Effect.interruptible(this.running), { startImmediately: true }),
+      step: () => {}
+    })
+  )
+
+  private readonly running: Effect.Effect<void, never, R> = Effect.withFiber((fiber) => {
+    this.runners.add(fiber)
+    let lane: ReadonlyArray<Claimed> = []
+    const all = Effect.whileLoop({
+      while: () => this.lanes.length > 0,
+      body: () => {
+        lane = this.lanes.shift() ?? []
+        for (const one of lane) {
+          const flight = this.flights.get(one)
+          if (flight !== undefined) flight.fiber = fiber
+        }
+        return Courier.run(this, lane)
+      },
+      step: () => {}
+    })
+    return Effect.onExit(all, (exit) => {
+      this.runners.delete(fiber)
+      return Exit.isSuccess(exit) || this.isLeaving ? Effect.void : Effect.andThen(this.giveUp(lane), this.hire)
+    })
+  })
+
+  /** One of these was lost while it was delivered: those behind it are for whoever has it. */
+  private giveUp(lane: ReadonlyArray<Claimed>): Effect.Effect<void> {
+    const rest = lane.filter((one) => this.flights.get(one)?.noting === false)
+    return Courier.giveBack(this, rest)
+  }
 
   /** Notes what was delivered, all that has come together in one call. */
   readonly completing: Effect.Effect<never> = Effect.forever(
@@ -163,10 +212,11 @@ class Worker<R> implements Courier.Office<R> {
       const still = new Set(held.map(nameOf))
       for (const flight of flights) {
         if (still.has(nameOf(flight.claimed))) flight.until = until
-        else if (this.flight(flight.claimed) === flight && !flight.noting) {
+        else if (this.flights.get(flight.claimed) === flight && !flight.noting) {
           this.settled(flight.claimed)
+          // At once: a moment later it may deliver something else.
+          flight.fiber?.interruptUnsafe()
           yield* this.metrics.fenced(1)
-          if (flight.fiber !== undefined) yield* Effect.forkDetach(Fiber.interrupt(flight.fiber))
         }
       }
     })
@@ -177,23 +227,31 @@ class Worker<R> implements Courier.Office<R> {
     let round = 0
     while (true) {
       yield* this.metrics.standing(yield* this.survive(this.outbox.counts(this.queue)))
-      if (round++ % 240 === 0) yield* this.survive(this.outbox.purge(this.settings.keepFor))
       yield* Effect.sleep("15 seconds")
+      if (round++ % 240 === 0) yield* this.survive(this.outbox.purge(this.settings.keepFor))
     }
   })
 
+  /** Until nobody delivers. */
+  private readonly ended: Effect.Effect<void> = Effect.suspend(() =>
+    this.runners.size === 0 ? Effect.void : Effect.andThen(Fiber.awaitAll(Array.from(this.runners)), this.ended)
+  )
+
   /** Lets what is in flight end for a while, notes it, and gives the rest back. */
   readonly leaving: Effect.Effect<void> = Effect.suspend(() => {
-    const fibers = new Set(
-      Array.from(this.flights.values()).flatMap(({ fiber }) => (fiber === undefined ? [] : [fiber]))
-    )
+    this.isLeaving = true
     const rest = Effect.suspend(() => {
       const left = Array.from(this.flights.values(), ({ claimed }) => claimed)
       return left.length === 0 ? Effect.void : this.outbox.release(left)
     })
-    return Fiber.awaitAll(fibers).pipe(
+    return this.ended.pipe(
       Effect.timeoutOption(this.settings.drain),
-      Effect.andThen(Fiber.interruptAll(fibers)),
+      Effect.andThen(
+        Effect.suspend(() => {
+          this.lanes.length = 0
+          return Fiber.interruptAll(Array.from(this.runners))
+        })
+      ),
       Effect.andThen(
         Effect.suspend(() =>
           this.done.length === 0
@@ -223,7 +281,7 @@ export const run = <R>(queue: string, call: Call<R>, settings: Settings): Effect
   )
 
 /** Messages of one key together, each of the others by itself. */
-const lanes = (claimed: ReadonlyArray<Claimed>): ReadonlyArray<ReadonlyArray<Claimed>> => {
+const lanesOf = (claimed: ReadonlyArray<Claimed>): ReadonlyArray<ReadonlyArray<Claimed>> => {
   const keyed = new Map<string, Array<Claimed>>()
   const all: Array<ReadonlyArray<Claimed>> = []
   for (const one of claimed) {
