@@ -207,7 +207,11 @@ export const Handlers = Layer.mergeAll(Commands, Queries, Projection.layer(Title
 export const listen = <E>(app: Layer.Layer<never, E, HttpServer.HttpServer>, options: ServerOptions = {}) =>
   Effect.gen(function* () {
     let server: Server | undefined
-    const node = NodeHttpServer.layer(() => (server = createServer(options)), { port: 0, host: "127.0.0.1" })
+    const node = NodeHttpServer.layer(() => (server = createServer(options)), {
+      port: 0,
+      host: "127.0.0.1",
+      gracefulShutdownTimeout: "1 second"
+    })
     yield* Layer.build(Layer.provide(app, node))
     const address = server?.address()
     return isAddress(address) ? `http://127.0.0.1:${address.port}` : ""

@@ -21,6 +21,7 @@ import * as Description from "./Description.ts"
 import * as Endpoint from "./Endpoint.ts"
 import * as DocsPage from "./internal/docsPage.ts"
 import * as Handling from "./internal/handling.ts"
+import * as Known from "./internal/known.ts"
 
 /**
  * An API: the messages that it serves, each at its place.
@@ -205,12 +206,14 @@ export function layer(api: Api<Command.Any, Query.Any>, options: Options = {}): 
       const router = yield* HttpRouter.HttpRouter
       const authenticator = yield* Authenticator.Authenticator
       const context = yield* Effect.context<unknown>()
+      const known = yield* Known.KnownPaths
       const serving: Handling.Serving = {
         timeoutMillis: Duration.toMillis(options.timeout ?? "30 seconds"),
         maxBodyBytes: options.maxBodyBytes ?? 1024 * 1024,
         anonymous: options.anonymous ?? { tenant: TenantId.make("default"), actor: Actor.user("anonymous") }
       }
       for (const endpoint of api["~served"]) {
+        known?.push(Known.known(endpoint.method, endpoint.path))
         yield* router.add(endpoint.method, endpoint.path, Handling.handler(endpoint, context, authenticator, serving))
       }
       const { docs = "/docs", openapi = "/openapi.json" } = options

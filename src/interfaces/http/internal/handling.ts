@@ -1,5 +1,4 @@
 /** What happens to a request of one endpoint, from its headers to the response. */
-import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -26,6 +25,7 @@ import * as HttpError from "../HttpError.ts"
 import * as Problem from "../Problem.ts"
 import * as Answer from "./answer.ts"
 import * as Asked from "./asked.ts"
+import * as Failing from "./failing.ts"
 import * as Input from "./input.ts"
 
 /** What is the same for all requests of one API. */
@@ -99,8 +99,6 @@ const withoutPerCall = Context.omit(TenantContext, Scope.Scope, Tracer.ParentSpa
 /** What the router gives each request. */
 type Called = HttpServerRequest.HttpServerRequest | HttpServerRequest.ParsedSearchParams | HttpRouter.RouteContext
 
-type Handled = Effect.Effect<HttpServerResponse.HttpServerResponse>
-
 /** The handler of one endpoint, with the services that were there when its layer was built. */
 export const handler = (
   endpoint: Served,
@@ -150,31 +148,9 @@ export const handler = (
           duration: millis,
           orElse: () => Effect.fail(HttpError.make(new HttpError.TimedOut({ afterMillis: millis })))
         }),
-        Effect.catchCause((cause) => refused(cause, table, endpoint, correlationId)),
+        Effect.catchCause((cause) => Failing.refused(cause, table, endpoint, correlationId)),
         Effect.map(HttpServerResponse.setHeader("x-correlation-id", correlationId))
       )
     })
   )
-}
-
-/** The problem that a cause comes to. What is not the client's doing is logged with its cause, under an id that the client gets. */
-const refused = (
-  cause: Cause.Cause<unknown>,
-  table: Problem.Table,
-  { method, path }: Pick<Endpoint, "method" | "path">,
-  correlationId: string | undefined
-): Handled => {
-  if (cause.reasons.length > 0 && cause.reasons.every(Cause.isInterruptReason))
-    return Effect.failCause(Cause.interrupt())
-  const errors = cause.reasons.filter(Cause.isFailReason).map(({ error }) => error)
-  const declared = cause.reasons.some(Cause.isDieReason) ? undefined : table(errors[0])
-  const row = declared ?? Problem.internal
-  if (row.status < 500) return Effect.succeed(Problem.respond(row))
-  return Effect.gen(function* () {
-    const id = row.id ?? (yield* IdGenerator.next)
-    yield* Effect.logError(`${method} ${path} failed`, cause).pipe(
-      Effect.annotateLogs({ id, correlationId, status: row.status })
-    )
-    return Problem.respond(row, id)
-  })
 }

@@ -1,0 +1,29 @@
+/** From the cause of a failure to a problem, and to the log what is not the client's doing. */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import type * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as IdGenerator from "../../../ports/IdGenerator.ts"
+import * as Problem from "../Problem.ts"
+
+/** The problem that a cause comes to. What is not the client's doing is logged with its cause, under an id that the client gets. */
+export const refused = (
+  cause: Cause.Cause<unknown>,
+  table: Problem.Table,
+  { method, path }: { readonly method: string; readonly path: string },
+  correlationId?: string
+): Effect.Effect<HttpServerResponse.HttpServerResponse> => {
+  if (cause.reasons.length > 0 && cause.reasons.every(Cause.isInterruptReason)) {
+    return Effect.failCause(Cause.fromReasons(cause.reasons.filter(Cause.isInterruptReason)))
+  }
+  const errors = cause.reasons.filter(Cause.isFailReason).map(({ error }) => error)
+  const declared = cause.reasons.some(Cause.isDieReason) ? undefined : table(errors[0])
+  const row = declared ?? Problem.internal
+  if (row.status < 500) return Effect.succeed(Problem.respond(row))
+  return Effect.gen(function* () {
+    const id = row.id ?? (yield* IdGenerator.next)
+    yield* Effect.logError(`${method} ${path} failed`, cause).pipe(
+      Effect.annotateLogs({ id, correlationId, status: row.status })
+    )
+    return Problem.respond(row, id)
+  })
+}
