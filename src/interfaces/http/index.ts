@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+export * as ApiClient from "./ApiClient.ts"
 export * as ApiDocument from "./ApiDocument.ts"
 export * as Description from "./Description.ts"
 export * as Endpoint from "./Endpoint.ts"
