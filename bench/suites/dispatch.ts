@@ -1,7 +1,8 @@
 /**
  * Commands to their handlers, and events to a subscriber.
  */
-import { Command, CommandBus, Event, EventBus, MessageContext, on, TenantContext } from "effect-cqrs"
+import { Command, CommandBus, Event, EventBus, FlowRecorder, FlowRecording, FlowStore, Memory } from "effect-cqrs"
+import { MessageContext, on, TenantContext } from "effect-cqrs"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
@@ -57,6 +58,34 @@ const trusted: Contender = () => {
   )
 }
 
+// What a message pays: the storage is written to in the background, and here it takes nothing.
+const recorded: Contender = () => {
+  const store = Layer.effect(
+    FlowStore.FlowStore,
+    Effect.map(FlowStore.FlowStore, (flows) => ({ ...flows, record: () => Effect.void }))
+  )
+  const recorder = FlowRecorder.layer({ capacity: 10_000_000, linger: 0 }).pipe(
+    Layer.provide(store),
+    Layer.provide(Memory.layer)
+  )
+  const live = Handlers.pipe(
+    Layer.provide(CommandBus.middleware(FlowRecording.middleware)),
+    Layer.provideMerge(recorder)
+  )
+  const runtime = ManagedRuntime.make(Layer.merge(live, TenantContext.layerSingle))
+  const command = new Touch({ taskId: "t-1", title: "Write" })
+  return perSecond((times) =>
+    runtime.runPromise(
+      Effect.gen(function* () {
+        const { counts, flush } = yield* FlowRecorder.FlowRecorder
+        for (let n = 0; n < times; n++) yield* CommandBus.execute(command)
+        yield* flush
+        if ((yield* counts).dropped > 0) throw new Error("Steps were dropped")
+      })
+    )
+  )
+}
+
 const published: Contender = () => {
   const runtime = ManagedRuntime.make(Layer.merge(EventBus.layerMemory, TenantContext.layerSingle))
   return perSecond((times) =>
@@ -100,6 +129,12 @@ const suite: Suite = [
     target: { value: 2_500_000 },
     ours: withJit(trusted),
     peers: { "@nestjs/cqrs": Nest.dispatchedAgain }
+  },
+  {
+    name: "dispatch a command, trusted, recorded",
+    unit: "/s",
+    ours: recorded,
+    peers: { "not recorded": trusted }
   },
   {
     name: "publish an event to one handler",

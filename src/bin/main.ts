@@ -11,6 +11,7 @@ import * as Runtime from "effect/Runtime"
 import * as fs from "node:fs"
 import { CommandError } from "../interfaces/cli/CommandError.ts"
 import * as EventsCommand from "../interfaces/cli/EventsCommand.ts"
+import * as FlowCommand from "../interfaces/cli/FlowCommand.ts"
 import * as MigrateCommand from "../interfaces/cli/MigrateCommand.ts"
 import * as OutboxCommand from "../interfaces/cli/OutboxCommand.ts"
 import * as ProjectionsCommand from "../interfaces/cli/ProjectionsCommand.ts"
@@ -54,7 +55,8 @@ const app = Command.make("effect-cqrs").pipe(
     Command.provide(EventsCommand.events, databaseLayer),
     Command.provide(SubscriptionsCommand.subscriptions, databaseLayer),
     Command.provide(SubscriptionsCommand.parked, databaseLayer),
-    Command.provide(OutboxCommand.outbox, databaseLayer)
+    Command.provide(OutboxCommand.outbox, databaseLayer),
+    Command.provide(FlowCommand.flow, databaseLayer)
   ]),
   Command.provide((given) => Layer.succeed(Given, given))
 )

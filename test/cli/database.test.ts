@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Event from "../../src/domain/Event.ts"
+import type { Step } from "../../src/domain/Flow.ts"
 import * as OutboxMessage from "../../src/domain/OutboxMessage.ts"
 import * as Position from "../../src/domain/Position.ts"
 import * as Segment from "../../src/domain/Segment.ts"
@@ -12,6 +13,8 @@ import * as StreamName from "../../src/domain/StreamName.ts"
 import * as TenantId from "../../src/domain/TenantId.ts"
 import { ConsumerStore } from "../../src/ports/ConsumerStore.ts"
 import * as EventStore from "../../src/ports/EventStore.ts"
+import { FlowStore } from "../../src/ports/FlowStore.ts"
+import * as MessageContext from "../../src/ports/MessageContext.ts"
 import * as Outbox from "../../src/ports/Outbox.ts"
 import { ParkedStore } from "../../src/ports/ParkedStore.ts"
 import { process as ports } from "../adapters/postgres/support.ts"
@@ -178,6 +181,40 @@ describe("the commands over a database", () => {
     expect(run("outbox", "skip", "m-3", "--reason", "gone").status).toBe(2)
   })
 
+  it("show flows as text, as JSON and as a picture", async () => {
+    const outcome = { _tag: "Refused", error: "Full", millis: 4, attempts: 2 } as const
+    const steps: ReadonlyArray<Step> = [
+      { id: "c", kind: "command", name: "Place<&>", at: 1, outcome },
+      { id: "e", kind: "event", name: "Placed", at: 2, causationId: "c", place: "Order-1@1" }
+    ]
+    const program = Effect.gen(function* () {
+      const flows = yield* FlowStore
+      const flow = { tenant: TenantId.make("default"), correlationId: "r-1" }
+      yield* flows.record(steps.map((step) => ({ ...flow, step })))
+      const store = yield* EventStore.EventStore
+      const { position } = yield* store
+        .append({ stream: StreamName.make("Flow", "1"), expected: "none", events: [new TaskDone()] })
+        .pipe(MessageContext.provide({ correlationId: "r-1", messageId: "e" }))
+      yield* Effect.repeat(store.mark, { until: (mark) => mark >= position })
+    })
+    await Effect.runPromise(Effect.provide(program, ports(url)))
+    const text = "flow r-1\n└─ command Place<&>: refused with Full in 4 ms, attempt 2\n   └─ event Placed (Order-1@1)\n"
+    expect(run("flow", "show", "r-1").stdout).toBe(text)
+    expect(run("flow", "show", "r-1", "--after", "0").stdout).toBe(`${text}      └─ event TaskDone (Flow-1@1)\n`)
+    expect(json("flow", "show", "r-1", "--svg", "flow.svg")).toEqual({
+      correlationId: "r-1",
+      truncated: false,
+      svg: "flow.svg",
+      steps
+    })
+    expect(shop.read("flow.svg")).toMatch(/^<svg .*Place&lt;&amp;&gt;.*<\/svg>$/s)
+    expect(run("flow", "show", "r-1", "--limit", "1").stdout).toContain("There are more than 1 step: see --limit")
+    expect(run("flow", "show", "r-1", "--svg", "flow.svg").stdout).toBe("Wrote 2 steps to flow.svg\n")
+    const other = run("flow", "show", "r-1", "--tenant", "acme")
+    expect(other).toMatchObject({ status: 1, stderr: expect.stringContaining("Nothing is known of the flow r-1") })
+    expect(run("flow", "show", "r-1", "--svg", "no/such/folder/flow.svg").status).toBe(2)
+  })
+
   it("find a sequence that is behind the log, and put it right", async () => {
     expect(json("doctor")).toMatchObject({ problems: 0 })
     await query("select setval('es.position', 1)")
@@ -187,6 +224,6 @@ describe("the commands over a database", () => {
     expect(run("doctor", "--fix")).toMatchObject({ status: 0, stdout: expect.stringContaining("fixed    sequence") })
     expect(json("doctor")).toMatchObject({ problems: 0 })
     const { rows } = await query("select last_value::int as last from es.position")
-    expect(rows).toEqual([{ last: 3 }])
+    expect(rows).toEqual([{ last: 4 }])
   })
 })

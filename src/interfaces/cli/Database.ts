@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import type { ConsumerStore } from "../../ports/ConsumerStore.ts"
 import type { EventImport } from "../../ports/EventImport.ts"
 import type { EventStore } from "../../ports/EventStore.ts"
+import type { FlowStore } from "../../ports/FlowStore.ts"
 import type { Outbox } from "../../ports/Outbox.ts"
 import type { ParkedStore } from "../../ports/ParkedStore.ts"
 import type { StreamAdmin } from "../../ports/StreamAdmin.ts"
@@ -20,7 +21,7 @@ import * as CommandError from "./CommandError.ts"
  * @category models
  * @since 0.1.0
  */
-export type Ports = EventStore | StreamAdmin | EventImport | ConsumerStore | ParkedStore | Outbox
+export type Ports = EventStore | StreamAdmin | EventImport | ConsumerStore | ParkedStore | Outbox | FlowStore
 
 /**
  * What a check of the database found.

@@ -7,6 +7,7 @@
 export * as CommandError from "./CommandError.ts"
 export * as Database from "./Database.ts"
 export * as EventsCommand from "./EventsCommand.ts"
+export * as FlowCommand from "./FlowCommand.ts"
 export * as MigrateCommand from "./MigrateCommand.ts"
 export * as OutboxCommand from "./OutboxCommand.ts"
 export * as Project from "./Project.ts"

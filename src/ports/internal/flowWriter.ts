@@ -126,9 +126,14 @@ export class Writer {
   private write(): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
       const all = this.batch
-      const sound = all.filter((entry) => issuesOf(entry).length === 0)
       if (this.settings.log) yield* Effect.forEach(all, line, { discard: true })
-      const exit = yield* this.record(sound).pipe(
+      let sound = all
+      const recording = Effect.suspend(() => this.record(sound))
+      const exit = yield* recording.pipe(
+        Effect.catchIf(isInvalid, () => {
+          sound = all.filter((entry) => issuesOf(entry).length === 0)
+          return recording
+        }),
         Effect.tapError((error) => this.failed(error)),
         Effect.retry({ while: isPassing, schedule: pauses }),
         Effect.exit
@@ -141,19 +146,22 @@ export class Writer {
         yield* Effect.logError(`${sound.length} steps of flows are lost`, exit.cause)
         yield* drop("failed", sound.length)
       }
-      const refused = all.find((entry) => !sound.includes(entry))
-      if (refused !== undefined) {
-        const count = all.length - sound.length
-        this.refused += count
-        yield* Effect.logWarning(`${count} steps of flows cannot be kept, one for`, issuesOf(refused))
-        yield* drop("refused", count)
-      }
+      if (sound.length < all.length) yield* this.refuse(all)
       this.batch = []
       this.settled += all.length
       const settling = this.settling
       this.settling = Latch.makeUnsafe(false)
       settling.openUnsafe()
     })
+  }
+
+  private refuse(all: ReadonlyArray<Entry>): Effect.Effect<void> {
+    const wrong = all.map(issuesOf).filter((issues) => issues.length > 0)
+    this.refused += wrong.length
+    return Effect.andThen(
+      Effect.logWarning(`${wrong.length} steps of flows cannot be kept, one for`, wrong[0]),
+      drop("refused", wrong.length)
+    )
   }
 
   private failed(error: FlowStoreError): Effect.Effect<void> {
@@ -196,6 +204,8 @@ export class Writer {
     })
   }
 }
+
+const isInvalid = ({ reason }: FlowStoreError): boolean => reason._tag === "InvalidStep"
 
 const isPassing = ({ reason }: FlowStoreError): boolean => reason._tag === "StorageFailure" && reason.retryable
 
