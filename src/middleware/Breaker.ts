@@ -1,8 +1,7 @@
 /**
  * Circuit breakers: what fails too often is left alone for a while.
  *
- * The pattern is that of M. Nygard's "Release It!". A circuit lives in the memory of its process; `CircuitBreaker` of
- * `effect/persistence` has circuits that processes share.
+ * The pattern is that of M. Nygard's "Release It!". A circuit lives in the memory of its process; those of `SharedBreaker` are shared.
  *
  * @since 0.1.0
  */
@@ -10,7 +9,6 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Metric from "effect/Metric"
 import * as Predicate from "effect/Predicate"
@@ -18,7 +16,7 @@ import * as Schema from "effect/Schema"
 import * as DispatchError from "../domain/DispatchError.ts"
 import * as Message from "../domain/Message.ts"
 import type { Description } from "./Handler.ts"
-import { Circuit, refused, type State as CircuitState, type Trip as CircuitTrip } from "./internal/circuit.ts"
+import * as Circuits from "./internal/circuit.ts"
 import * as Middleware from "./Middleware.ts"
 
 /**
@@ -27,7 +25,31 @@ import * as Middleware from "./Middleware.ts"
  * @category models
  * @since 0.1.0
  */
-export type Trip = CircuitTrip
+export type Trip = Consecutive | Failures | Rate
+
+/**
+ * So many failures with no success between them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Consecutive extends Circuits.Consecutive {}
+
+/**
+ * So many failures within so many milliseconds.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Failures extends Circuits.Failures {}
+
+/**
+ * A share of the last calls, once a minimum of them was seen.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Rate extends Circuits.Rate {}
 
 /**
  * `Closed` lets calls through, `Open` refuses them, `HalfOpen` lets some through to see how they end.
@@ -35,7 +57,7 @@ export type Trip = CircuitTrip
  * @category models
  * @since 0.1.0
  */
-export type State = CircuitState
+export type State = Circuits.State
 
 /**
  * How a breaker is now. `since` is when the state began, in milliseconds since 1970, 0 for the first; `rejected` counts the
@@ -70,6 +92,22 @@ export interface Options {
 }
 
 /**
+ * What calls go through.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Guard extends Description {
+  readonly protect: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | DispatchError.CircuitOpen, R>
+  /** Runs something else in place of what is refused; `isFailure` is for a breaker that was told none. */
+  readonly protectOr: <A, E, R, A2, E2, R2>(
+    self: Effect.Effect<A, E, R>,
+    orElse: (refused: DispatchError.CircuitOpen) => Effect.Effect<A2, E2, R2>,
+    isFailure?: (error: unknown) => boolean
+  ) => Effect.Effect<A | A2, E | E2, R | R2>
+}
+
+/**
  * A breaker with one circuit.
  *
  * **Details**
@@ -83,14 +121,7 @@ export interface Options {
  * @category models
  * @since 0.1.0
  */
-export interface Breaker extends Description {
-  readonly protect: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | DispatchError.CircuitOpen, R>
-  /** Runs something else in place of what is refused. */
-  readonly protectOr: <A, E, R, A2, E2, R2>(
-    self: Effect.Effect<A, E, R>,
-    orElse: (refused: DispatchError.CircuitOpen) => Effect.Effect<A2, E2, R2>,
-    isFailure?: (error: unknown) => boolean
-  ) => Effect.Effect<A | A2, E | E2, R | R2>
+export interface Breaker extends Guard {
   readonly status: Effect.Effect<Status>
   /** Closes it by hand. */
   readonly reset: Effect.Effect<void>
@@ -102,7 +133,7 @@ export interface Breaker extends Description {
  * @category trips
  * @since 0.1.0
  */
-export const failures = (count: number, within: Duration.Input): Trip => ({
+export const failures = (count: number, within: Duration.Input): Failures => ({
   _tag: "Failures",
   failures: atLeastOne(count),
   within: Duration.toMillis(within)
@@ -114,7 +145,7 @@ export const failures = (count: number, within: Duration.Input): Trip => ({
  * @category trips
  * @since 0.1.0
  */
-export const consecutive = (count: number): Trip => ({ _tag: "Consecutive", failures: atLeastOne(count) })
+export const consecutive = (count: number): Consecutive => ({ _tag: "Consecutive", failures: atLeastOne(count) })
 
 /**
  * Opens when of the last `calls` (100) at least the share `threshold` failed, and at least `minimum` (10) were seen.
@@ -125,7 +156,7 @@ export const consecutive = (count: number): Trip => ({ _tag: "Consecutive", fail
 export const rate = (
   threshold: number,
   options?: { readonly calls?: number | undefined; readonly minimum?: number | undefined }
-): Trip => {
+): Rate => {
   const calls = atLeastOne(options?.calls ?? 100)
   return { _tag: "Rate", threshold, calls, minimum: Math.min(calls, atLeastOne(options?.minimum ?? 10)) }
 }
@@ -176,13 +207,10 @@ export const make = (options: Options): Breaker => {
   const gauge = Metric.withAttributes(stateGauge, of)
   const rejected = Metric.withAttributes(rejections, of)
   // The metrics that count a change, and the clock that tells its time, are those of the call that brings it about.
-  const circuit = new Circuit(trip, Duration.toMillis(openFor), probes, timeOf, (to, { context }) => {
+  const circuit = new Circuits.Circuit(trip, Duration.toMillis(openFor), probes, timeOf, (to, { context }) => {
     gauge.updateUnsafe(levels[to], context)
     Metric.withAttributes(transitions, { ...of, to }).updateUnsafe(1, context)
   })
-
-  const isCounted = (exit: Exit.Failure<unknown, unknown>, counts: (error: unknown) => boolean): boolean =>
-    Cause.hasDies(exit.cause) || exit.cause.reasons.some((reason) => Cause.isFailReason(reason) && counts(reason.error))
 
   const protectOr = <A, E, R, A2, E2, R2>(
     self: Effect.Effect<A, E, R>,
@@ -191,14 +219,14 @@ export const make = (options: Options): Breaker => {
   ) =>
     Effect.withFiber((fiber): Effect.Effect<A | A2, E | E2, R | R2> => {
       const term = circuit.admit(fiber)
-      if (term === refused) {
+      if (term === Circuits.refused) {
         rejected.updateUnsafe(1, fiber.context)
         return orElse(new DispatchError.CircuitOpen({ breaker: name, retryAfterMillis: circuit.retryAfter(fiber) }))
       }
       return Effect.onExitPrimitive(self, (exit) => {
         if (exit._tag === "Success") circuit.succeeded(term, fiber)
         else if (Cause.hasInterruptsOnly(exit.cause)) circuit.ignored(term)
-        else if (isCounted(exit, isFailure ?? counts)) circuit.failed(term, fiber)
+        else if (isCounted(exit.cause, isFailure ?? counts)) circuit.failed(term, fiber)
         else circuit.succeeded(term, fiber)
         return undefined
       })
@@ -220,6 +248,15 @@ export const make = (options: Options): Breaker => {
 const timeOf = (fiber: Fiber.Fiber<unknown, unknown>): number => fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
 
 const all = () => true
+
+/**
+ * Whether what a call came to counts: a defect does, and an error that `counts` says does.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isCounted = (cause: Cause.Cause<unknown>, counts: (error: unknown) => boolean): boolean =>
+  Cause.hasDies(cause) || cause.reasons.some((reason) => Cause.isFailReason(reason) && counts(reason.error))
 
 /**
  * Whether an error says that what a message needs does not work: a storage that failed, something out of reach, a time-out, a
@@ -256,7 +293,7 @@ const outages: ReadonlySet<DispatchError.Reason["_tag"]> = new Set([
  * @category middleware
  * @since 0.1.0
  */
-export const middleware = (breaker: Breaker): Middleware.Middleware<Message.Any, DispatchError.DispatchError> =>
+export const middleware = (breaker: Guard): Middleware.Middleware<Message.Any, DispatchError.DispatchError> =>
   Middleware.make<Message.Any, DispatchError.DispatchError>(
     "breaker",
     (next) => (message) =>

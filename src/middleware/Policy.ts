@@ -23,7 +23,7 @@ import * as Resilience from "./Resilience.ts"
 export interface Options {
   readonly rateLimit?: RateLimit.Options | undefined
   readonly bulkhead?: Bulkhead.Bulkhead | undefined
-  readonly breaker?: Breaker.Breaker | undefined
+  readonly breaker?: Breaker.Guard | undefined
   /** For all tries together. */
   readonly timeout?: Duration.Input | undefined
   /** For queries alone. */

@@ -1,10 +1,25 @@
 /** One circuit: when it lets calls through. Times are in milliseconds since 1970. */
 
 /** What opens a circuit. */
-export type Trip =
-  | { readonly _tag: "Consecutive"; readonly failures: number }
-  | { readonly _tag: "Failures"; readonly failures: number; readonly within: number }
-  | { readonly _tag: "Rate"; readonly threshold: number; readonly calls: number; readonly minimum: number }
+export type Trip = Consecutive | Failures | Rate
+
+export interface Consecutive {
+  readonly _tag: "Consecutive"
+  readonly failures: number
+}
+
+export interface Failures {
+  readonly _tag: "Failures"
+  readonly failures: number
+  readonly within: number
+}
+
+export interface Rate {
+  readonly _tag: "Rate"
+  readonly threshold: number
+  readonly calls: number
+  readonly minimum: number
+}
 
 /** Counts what a closed circuit has seen, and says when that is too much. */
 interface Count {
