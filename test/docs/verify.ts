@@ -77,7 +77,7 @@ const worker = async (
     const own = program.code.includes("DATABASE_URL")
     // The environment is read once by a process.
     const child = own ? start({ DATABASE_URL: await options.database() }) : (shared ??= start({}))
-    const timeout = options.timeout ?? 30_000
+    const timeout = options.timeout ?? 120_000
     const task = { url: pathToFileURL(file).href, expectations: program.expectations, patience: timeout / 6 }
     const messages = await ask(child, task, timeout)
     for (const message of messages) blame(program, locate(message, file, program))
