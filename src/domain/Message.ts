@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as FieldIssue from "./FieldIssue.ts"
@@ -64,6 +65,8 @@ export interface Definition<
   readonly error: Failure
   /** What is wrong with a message's payload; nothing in one that `new` made. */
   issues(message: Any): ReadonlyArray<FieldIssue.FieldIssue>
+  /** The payload as data that JSON holds; undefined for a message that is not what its class says. */
+  toJson(message: Any): Readonly<Record<string, unknown>> | undefined
   /** The id of the aggregate that a message is for, where its class says. */
   aggregateIdOf(message: Any): string | undefined
 }
@@ -186,6 +189,7 @@ export function makeClass(kind: Kind): unknown {
     const definition = {
       kind,
       issues: checker(options.payload),
+      toJson: encoder(options.payload),
       aggregateIdOf: (message: Any): string | undefined =>
         options.aggregateId === undefined ? undefined : Reflect.apply(options.aggregateId, undefined, [message]),
       tag,
@@ -206,6 +210,16 @@ const checker = (payload: Fields) => {
     validate ??= Schema.decodeUnknownResult(Schema.toType(Schema.Struct(payload)), { errors: "all" })
     const checked = validate(message)
     return Result.isFailure(checked) ? FieldIssue.fromIssue(checked.failure.issue) : []
+  }
+}
+
+// Built when it is first asked, for the same reason.
+const encoder = (payload: Fields) => {
+  let encode: ((message: unknown) => Result.Result<unknown, Schema.SchemaError>) | undefined
+  return (message: unknown): Readonly<Record<string, unknown>> | undefined => {
+    encode ??= Schema.encodeUnknownResult(Schema.toCodecJson(Schema.Struct(payload)))
+    const encoded = encode(message)
+    return Result.isSuccess(encoded) && Predicate.isObject(encoded.success) ? { ...encoded.success } : undefined
   }
 }
 

@@ -14,6 +14,7 @@ import * as Inbox from "./Inbox.ts"
 import * as Outbox from "./Outbox.ts"
 import * as ParkedStore from "./ParkedStore.ts"
 import * as ProjectionStore from "./ProjectionStore.ts"
+import * as QueryCache from "./QueryCache.ts"
 import * as ReadModelStore from "./ReadModelStore.ts"
 import * as SnapshotStore from "./SnapshotStore.ts"
 import * as StreamAdmin from "./StreamAdmin.ts"
@@ -36,6 +37,7 @@ export const layer: Layer.Layer<
   | Outbox.Outbox
   | Inbox.Inbox
   | FlowStore.FlowStore
+  | QueryCache.QueryCache
   | ReadModelStore.ReadModelStore
   | ProjectionStore.ProjectionStore
   | SnapshotStore.SnapshotStore
@@ -52,6 +54,7 @@ export const layer: Layer.Layer<
   Outbox.layerMemory,
   Inbox.layerMemory,
   FlowStore.layerMemory,
+  QueryCache.layerMemory,
   ReadModelStore.layerMemory,
   ProjectionStore.layerMemory,
   SnapshotStore.layerMemory,

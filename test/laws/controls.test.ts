@@ -9,6 +9,7 @@ import { wrongEventStores } from "./wrongEventStores.ts"
 import { wrongFlowStores } from "./wrongFlowStores.ts"
 import { wrongInboxes } from "./wrongInboxes.ts"
 import { wrongOutboxes } from "./wrongOutboxes.ts"
+import { wrongQueryCaches } from "./wrongQueryCaches.ts"
 import { wrongProjections, wrongProjectionStores } from "./wrongProjections.ts"
 import { wrongSnapshotStores } from "./wrongSnapshotStores.ts"
 import { wrongEventImports } from "./wrongEventImports.ts"
@@ -26,6 +27,7 @@ const wrongs: ReadonlyArray<readonly [port: string, controls: ReadonlyArray<Cont
   ["Outbox", wrongOutboxes],
   ["Inbox", wrongInboxes],
   ["FlowStore", wrongFlowStores],
+  ["QueryCache", wrongQueryCaches],
   ["ReadModelStore", wrongReadModelStores],
   ["SnapshotStore", wrongSnapshotStores],
   ["UnitOfWork", wrongUnitsOfWork],

@@ -10,6 +10,7 @@ import * as OutboxLaws from "../../src/testing/OutboxLaws.ts"
 import * as ParkedStoreLaws from "../../src/testing/ParkedStoreLaws.ts"
 import * as ProjectionLaws from "../../src/testing/ProjectionLaws.ts"
 import * as ProjectionStoreLaws from "../../src/testing/ProjectionStoreLaws.ts"
+import * as QueryCacheLaws from "../../src/testing/QueryCacheLaws.ts"
 import * as ReadModelStoreLaws from "../../src/testing/ReadModelStoreLaws.ts"
 import * as SnapshotStoreLaws from "../../src/testing/SnapshotStoreLaws.ts"
 import * as StreamAdminLaws from "../../src/testing/StreamAdminLaws.ts"
@@ -26,6 +27,7 @@ checkLaws(
     Outbox: OutboxLaws.laws,
     Inbox: InboxLaws.laws,
     FlowStore: FlowStoreLaws.laws,
+    QueryCache: QueryCacheLaws.laws,
     ReadModelStore: ReadModelStoreLaws.laws,
     ProjectionStore: ProjectionStoreLaws.laws,
     Projection: ProjectionLaws.laws,

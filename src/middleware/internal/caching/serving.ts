@@ -1,0 +1,165 @@
+/** Serves a query from a cache: one caller works it out, the others wait for that or get what there is. */
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Cause from "effect/Cause"
+import * as Random from "effect/Random"
+import type * as Position from "../../../domain/Position.ts"
+import type { Driver, Entry, Slot, Ticket } from "../../../ports/QueryCacheDriver.ts"
+import type { Outcome } from "./codec.ts"
+import type { Counts } from "./metrics.ts"
+
+/** How answers are kept; all times in milliseconds. */
+export interface Policy {
+  readonly grace: number
+  readonly lease: number
+  readonly beta: number
+  /** For how long an outcome is fresh; 0 when it is not kept. */
+  readonly ttlOf: (outcome: Outcome) => number
+  readonly encode: (outcome: Outcome) => string | undefined
+}
+
+interface Flight {
+  readonly ticket: Ticket
+  readonly after: Position.Position
+  /** Undefined when it came to nothing: whoever waits asks again. */
+  readonly landed: Deferred.Deferred<Outcome | undefined>
+}
+
+interface Asked<R> {
+  readonly slot: Slot
+  readonly after: Position.Position
+  readonly handler: Effect.Effect<unknown, unknown, R>
+}
+
+const firstPause = 2
+const longestPause = 50
+
+export class Serving {
+  private readonly flights = new Map<string, Flight>()
+  private readonly refreshing = new Set<string>()
+  private readonly cache: Driver
+  private readonly policy: Policy
+  private readonly counts: Counts
+
+  constructor(cache: Driver, policy: Policy, counts: Counts) {
+    this.cache = cache
+    this.policy = policy
+    this.counts = counts
+  }
+
+  serve<R>(asked: Asked<R>, fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<unknown, unknown, R> {
+    const now = timeOf(fiber)
+    const entry = this.cache.peek(asked.slot, asked.after, now)
+    return entry === undefined ? this.ask(asked, fiber) : this.found(asked, entry, "hit", fiber)
+  }
+
+  private found<R>(
+    asked: Asked<R>,
+    entry: Entry,
+    from: "hit" | "shared",
+    fiber: Fiber.Fiber<unknown, unknown>
+  ): Effect.Effect<unknown, unknown, R> {
+    const age = timeOf(fiber) - entry.filledAt
+    const left = entry.ttl - age
+    this.counts.came(left > 0 ? from : "stale", fiber.context)
+    this.counts.age(age, fiber.context)
+    return this.isDue(entry, left, fiber) ? Effect.andThen(this.refresh(asked, fiber), entry.outcome) : entry.outcome
+  }
+
+  /** Whether a new answer is to be made: the sooner before its time is over, the longer that takes, and by chance. */
+  private isDue(entry: Entry, left: number, fiber: Fiber.Fiber<unknown, unknown>): boolean {
+    if (left <= 0) return true
+    const span = entry.cost * this.policy.beta
+    // Less likely than one in 10^8.
+    if (left > span * 20) return false
+    return -Math.log(1 - fiber.getRef(Random.Random).nextDoubleUnsafe()) * span >= left
+  }
+
+  private refresh<R>(asked: Asked<R>, fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<void, never, R> {
+    const id = idOf(asked.slot)
+    if (this.refreshing.has(id)) return Effect.void
+    this.refreshing.add(id)
+    const work = Effect.flatMap(this.cache.claim(asked.slot, this.policy.lease), (ticket) => {
+      if (ticket === undefined) return Effect.void
+      this.counts.came("refresh", fiber.context)
+      return this.lead(asked, ticket)
+    }).pipe(
+      Effect.catchCause((cause) =>
+        Cause.hasInterruptsOnly(cause)
+          ? Effect.void
+          : Effect.logWarning(`A kept answer could not be made again: ${asked.slot.key}`, cause)
+      ),
+      Effect.ensuring(Effect.sync(() => this.refreshing.delete(id)))
+    )
+    return this.cache.inBackground(work)
+  }
+
+  private ask<R>(asked: Asked<R>, fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<unknown, unknown, R> {
+    const { after, slot } = asked
+    const id = idOf(slot)
+    return Effect.gen({ self: this }, function* () {
+      let pause = firstPause
+      while (true) {
+        const flight = this.flights.get(id)
+        if (flight !== undefined && flight.after >= after && flight.ticket.isCurrent()) {
+          const outcome = yield* Deferred.await(flight.landed)
+          if (outcome === undefined) continue
+          this.counts.came("joined", fiber.context)
+          return yield* outcome
+        }
+        const looked = yield* this.cache.look(slot, { after, lease: this.policy.lease })
+        if (looked._tag === "Found") return yield* this.found(asked, looked.entry, "shared", fiber)
+        if (looked._tag === "Vacant") {
+          this.counts.came("miss", fiber.context)
+          return yield* this.lead(asked, looked.ticket)
+        }
+        // It may be this process that makes it.
+        if (this.flights.get(id)?.ticket.isCurrent() === true && flight === undefined) continue
+        yield* Effect.sleep(pause)
+        pause = Math.min(pause * 2, longestPause)
+      }
+    })
+  }
+
+  private lead<R>(asked: Asked<R>, ticket: Ticket): Effect.Effect<unknown, unknown, R> {
+    const { after, handler, slot } = asked
+    return Effect.withFiber((fiber) => {
+      const id = idOf(slot)
+      const flight: Flight = { ticket, after, landed: Deferred.makeUnsafe() }
+      this.flights.set(id, flight)
+      const began = timeOf(fiber)
+      return Effect.onExit(handler, (outcome) => {
+        const ended = Effect.sync(() => {
+          if (this.flights.get(id) === flight) this.flights.delete(id)
+          const isShared = Exit.isSuccess(outcome) || !Cause.hasInterrupts(outcome.cause)
+          Deferred.doneUnsafe(flight.landed, Exit.succeed(isShared ? outcome : undefined))
+        })
+        return Effect.ensuring(this.keep(slot, ticket, outcome, after, timeOf(fiber) - began, fiber), ended)
+      })
+    })
+  }
+
+  private keep(
+    slot: Slot,
+    ticket: Ticket,
+    outcome: Outcome,
+    position: Position.Position,
+    cost: number,
+    fiber: Fiber.Fiber<unknown, unknown>
+  ): Effect.Effect<void> {
+    const { encode, grace, ttlOf } = this.policy
+    const ttl = ttlOf(outcome)
+    const text = ttl > 0 ? encode(outcome) : undefined
+    if (text === undefined) return this.cache.abandon(slot, ticket)
+    return Effect.map(this.cache.fill(slot, ticket, { outcome, text, ttl, grace, cost, position }), (kept) => {
+      if (!kept) this.counts.refused(fiber.context)
+    })
+  }
+}
+
+const timeOf = (fiber: Fiber.Fiber<unknown, unknown>) => fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
+
+const idOf = (slot: Slot) => `${slot.tenant}\u0000${slot.key}`
