@@ -65,9 +65,9 @@ describe("Flow", () => {
     expect(Flow.toText(flow)).toBe("flow r\n├─ event A\n│  └─ event B\n└─ event Self")
   })
 
-  it("bears a chain of causes deeper than the stack", () => {
+  it("bears a chain of causes deeper than the stack, and draws it no wider than can be read", () => {
     const chain = Array.from(
-      { length: 2000 },
+      { length: 10_000 },
       (_, n): Flow.Step => ({
         id: `${n}`,
         kind: "event",
@@ -76,7 +76,34 @@ describe("Flow", () => {
         at: n
       })
     )
-    expect(Flow.toText(Flow.make("r", chain)).split("\n").length).toBe(2001)
+    const flow = Flow.make("r", chain)
+    const lines = Flow.toText(flow).split("\n")
+    expect(lines.length).toBe(10_001)
+    expect([lines[61], lines[62], lines.at(-1)]).toEqual([
+      `${" ".repeat(180)}└─ event E`,
+      `${" ".repeat(180)}└─ [61] event E`,
+      `${" ".repeat(180)}└─ [9999] event E`
+    ])
+    const svg = Flow.toSvg(flow)
+    expect(svg.match(/class="edge"/g)?.length).toBe(9999)
+    expect(Number(/ width="(\d+)"/.exec(svg)?.[1])).toBeLessThan(2500)
+  })
+
+  it("bears ten thousand effects of one cause", () => {
+    const steps = Array.from(
+      { length: 10_000 },
+      (_, n): Flow.Step => ({
+        id: `${n}`,
+        kind: "event",
+        name: "E",
+        causationId: "c",
+        at: n
+      })
+    )
+    const flow = Flow.make("r", steps.concat({ id: "c", kind: "command", name: "C", at: 0 }))
+    expect(flow.roots[0]?.children.length).toBe(10_000)
+    expect(Flow.toText(flow).split("\n").length).toBe(10_002)
+    expect(wellFormed(Flow.toSvg(flow))).toBe(true)
   })
 
   it("is a picture that is well-formed, needs nothing else, and is the same each time", () => {
@@ -90,12 +117,12 @@ describe("Flow", () => {
   })
 
   it("escapes what names hold, and keeps each on its line", () => {
-    const evil = `</text><script>alert("1")</script>&'\n\u001b[31m\u0000\ud800`
+    const evil = `</text><script>alert("1")</script>&'\n\u001b[31m\u0000\ud800\u202e`
     const flow = Flow.make(evil, [{ id: "1", kind: "command", name: evil, at: 0, place: evil }])
     const svg = Flow.toSvg(flow)
     expect(wellFormed(svg)).toBe(true)
     expect(svg).not.toContain("<script")
     expect(Flow.toText(flow).split("\n").length).toBe(2)
-    expect(Flow.toText(flow)).not.toContain("\u001b")
+    for (const bad of ["\u001b", "\u202e"]) expect(Flow.toText(flow)).not.toContain(bad)
   })
 })

@@ -309,17 +309,18 @@ describe("FlowRecorder.layer", () => {
   it.live("ends in time when the storage does not answer, and says what is dropped", () => {
     const { layer, lines } = over(() => () => Effect.never, { drain: "20 millis" })
     return Effect.gen(function* () {
-      const [took] = yield* Effect.timed(
+      const [took, flushed] = yield* Effect.timed(
         Effect.provide(
-          Effect.flatMap(FlowRecorder.FlowRecorder, (recorder) =>
-            Effect.sync(() => {
-              for (let n = 0; n < 7; n++) recorder.unsafeRecord(entry(n))
-            })
-          ),
+          Effect.map(FlowRecorder.FlowRecorder, (recorder) => {
+            for (let n = 0; n < 7; n++) recorder.unsafeRecord(entry(n))
+            return recorder.flush
+          }),
           layer
         )
       )
       expect(Duration.toMillis(took)).toBeLessThan(2000)
+      // Nobody waits for what will not be written any more.
+      yield* flushed
       expect(lines).toEqual([expect.stringContaining("7 steps of flows were dropped: the program has ended")])
     })
   })

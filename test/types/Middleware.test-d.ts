@@ -7,6 +7,8 @@ import {
   Command,
   CommandBus,
   type DispatchError,
+  type FlowRecorder,
+  FlowRecording,
   group,
   type Handler,
   Logging,
@@ -141,3 +143,11 @@ const trying = on(Try, () => Effect.fail(new Denied()))
 Resilience.fallback(trying, (error) => Effect.succeed(error._tag.length))
 // @ts-expect-error: Type 'string' is not assignable to type 'number'
 Resilience.fallback(trying, (error) => Effect.succeed(error._tag))
+
+// Who records flows without a recorder does not compile: the tenant comes with each call, the recorder with the layer.
+expectTypeOf(CommandBus.middleware(FlowRecording.middleware)).toEqualTypeOf<
+  Layer.Layer<never, never, FlowRecorder.FlowRecorder>
+>()
+expectTypeOf(QueryBus.middleware(FlowRecording.middleware)).toEqualTypeOf<
+  Layer.Layer<never, never, FlowRecorder.FlowRecorder>
+>()

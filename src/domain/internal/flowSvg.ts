@@ -1,5 +1,5 @@
 /** Flows as pictures: one row for each step, and lines from causes to what they caused. */
-import { ending, type Flow, type Line, linesOf, printable, title } from "./flowText.ts"
+import { deepest, ending, type Flow, type Line, linesOf, printable, title } from "./flowText.ts"
 
 const row = 40
 const indent = 28
@@ -26,10 +26,10 @@ export const svg = (flow: Flow): string => {
   ].join("\n")
 }
 
-const left = ({ more }: Line): number => 16 + (more.length - 1) * indent
+const left = ({ depth }: Line): number => 16 + Math.min(depth, deepest) * indent
 
 // Wide enough for characters of any width a monospaced font has in this size.
-const widthOf = ({ node }: Line): number => 32 + Math.max(columns(title(node)), columns(ending(node))) * 8
+const widthOf = (line: Line): number => 32 + Math.max(columns(title(line)), columns(ending(line.node))) * 8
 
 const columns = (text: string): number => {
   let count = 0
@@ -47,7 +47,7 @@ const box = (line: Line, index: number): string => {
   return [
     `<g class="${kind} ${outcome}">`,
     `<rect class="box" x="${x}" y="${y}" width="${widthOf(line)}" height="${row - 6}" rx="6"/>`,
-    `<text x="${x + 12}" y="${y + (end === "" ? 21 : 15)}">${escape(title(node))}</text>`,
+    `<text x="${x + 12}" y="${y + (end === "" ? 21 : 15)}">${escape(title(line))}</text>`,
     ...(end === "" ? [] : [`<text class="end" x="${x + 12}" y="${y + 28}">${escape(end)}</text>`]),
     `</g>`
   ].join("")
@@ -56,7 +56,7 @@ const box = (line: Line, index: number): string => {
 const edges = (lines: ReadonlyArray<Line>): ReadonlyArray<string> => {
   const lastAt: Array<number> = []
   return lines.flatMap((line, index) => {
-    const depth = line.more.length - 1
+    const { depth } = line
     lastAt[depth] = index
     const parent = lastAt[depth - 1]
     if (depth === 0 || parent === undefined) return []

@@ -193,6 +193,9 @@ export class Writer {
       this.pending = [...this.batch, ...this.pending]
       this.batch = []
       yield* Effect.ignore(Effect.timeout(Effect.interruptible(this.writeAll()), this.settings.drain))
+      // Whoever still waits for them waits for nothing.
+      this.settled = this.taken
+      this.settling.openUnsafe()
       const left = this.pending.length + this.batch.length
       if (left === 0) return
       this.dropped += left
