@@ -35,6 +35,8 @@ describe("the description of an API", () => {
       "post /commands/sign-up SignUp",
       "get /tasks/{taskId} GetTask",
       "get /queries/list-titles ListTitles",
+      "get /queries/page-titles PageTitles",
+      "get /queries/follow-titles FollowTitles",
       "post /queries/search Search"
     ])
     const rename = document.paths["/tasks/{taskId}/title"]?.["put"]

@@ -76,6 +76,41 @@ describe("routes", () => {
     })
   )
 
+  it.live("that answer with pages link to those beside them", () =>
+    Effect.gen(function* () {
+      const { send } = yield* serve()
+      const links = (path: string) =>
+        Effect.map(send(path), ({ headers }) =>
+          Array.from((headers.get("link") ?? "").matchAll(/<([^>]*)>; rel="(\w+)"/g), ([, url, rel]) => `${rel} ${url}`)
+        )
+      const path = "/queries/page-titles"
+      expect(yield* links(`${path}?size=3&page=2&upper=true`)).toEqual([
+        `first ${path}?size=3&page=1&upper=true`,
+        `prev ${path}?size=3&page=1&upper=true`,
+        `next ${path}?size=3&page=3&upper=true`,
+        `last ${path}?size=3&page=3&upper=true`
+      ])
+      expect(yield* links(path)).toEqual([`first ${path}?page=1`, `last ${path}?page=1`])
+      expect(yield* links(`${path}?size=3&page=9`)).toContain(`prev ${path}?size=3&page=3`)
+      expect((yield* send(`${path}?size=3&page=3`)).body).toEqual({
+        items: ["g"],
+        page: 3,
+        size: 3,
+        total: 7,
+        pages: 3,
+        hasNext: false,
+        hasPrevious: true
+      })
+      for (const bad of ["size=0", "size=101", "page=0", "page=1.5"]) {
+        expect((yield* send(`${path}?${bad}`)).status).toBe(422)
+      }
+      const keyed = "/queries/follow-titles"
+      expect(yield* links(`${keyed}?size=4`)).toEqual([`next ${keyed}?size=4&cursor=d`])
+      const rest = yield* send(`${keyed}?size=4&cursor=d`)
+      expect([rest.body, rest.headers.get("link")]).toEqual([{ items: ["e", "f", "g"] }, null])
+    })
+  )
+
   it("refuse a path that the payload does not fit", () => {
     class Move extends Command.Class<Move>()("Move", { payload: { to: Schema.Struct({ x: Schema.Int }) } }) {}
     class Find extends Query.Class<Find>()("Find", { payload: { at: Schema.Struct({ x: Schema.Int }) } }) {}

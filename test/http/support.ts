@@ -21,6 +21,7 @@ import {
   MessageContext,
   Middleware,
   on,
+  Page,
   Projection,
   Query,
   QueryBus,
@@ -92,6 +93,14 @@ export class ListTitles extends Query.Class<ListTitles>()("ListTitles", {
   },
   success: Schema.Array(Schema.String)
 }) {}
+export class PageTitles extends Query.Class<PageTitles>()("PageTitles", {
+  payload: { ...Page.numbered, upper: Schema.optionalKey(Schema.Boolean) },
+  success: Page.of(Schema.String)
+}) {}
+export class FollowTitles extends Query.Class<FollowTitles>()("FollowTitles", {
+  payload: Page.keyset,
+  success: Page.keyedOf(Schema.String)
+}) {}
 export class Search extends Query.Class<Search>()("Search", {
   payload: { filter: Schema.Struct({ title: Schema.String }) },
   success: Schema.Array(Schema.String)
@@ -110,6 +119,8 @@ const TitleList = Projection.make("titles", {
     TaskRenamed: ({ title }, { stream }) => Titles.set(stream, title)
   }
 })
+
+const letters = Array.from("abcdefg")
 
 const messageId = Effect.map(MessageContext.MessageContext, (context) => context.messageId)
 
@@ -169,6 +180,14 @@ const Queries = QueryBus.handlers(
       return sorted.slice(0, limit).map((title) => (upper === true ? title.toUpperCase() : title))
     })
   ).pipe(Middleware.use(Projection.readingWrites([TitleList], { timeout: "2 seconds" }))),
+  on(PageTitles, (query) => {
+    const { offset, size } = Page.window(query)
+    return Effect.succeed(Page.make(letters.slice(offset, offset + size), query, letters.length))
+  }),
+  on(FollowTitles, ({ cursor, size = Page.defaultSize }) => {
+    const start = cursor === undefined ? 0 : letters.indexOf(cursor) + 1
+    return Effect.succeed(Page.keyed(letters.slice(start, start + size + 1), { size }, (letter) => letter))
+  }),
   on(Search, ({ filter }) =>
     Effect.map(Titles.list(), (found) =>
       found.map(({ document }) => document).filter((title) => title.includes(filter.title))
@@ -178,7 +197,7 @@ const Queries = QueryBus.handlers(
 
 export const Tasks = Http.make("Tasks", {
   commands: [CreateTask, RenameTask, Misbehave, SignUp],
-  queries: [GetTask, ListTitles, Search],
+  queries: [GetTask, ListTitles, PageTitles, FollowTitles, Search],
   routes: {
     CreateTask: { created: "/tasks/:taskId" },
     RenameTask: { method: "PUT", path: "/tasks/:taskId/title" },

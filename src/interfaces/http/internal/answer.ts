@@ -2,10 +2,13 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import type * as CommandBus from "../../../application/CommandBus.ts"
+import * as Page from "../../../domain/Page.ts"
 import * as Endpoint from "../Endpoint.ts"
 import * as Asked from "./asked.ts"
+import * as Links from "./links.ts"
 
 /** Turns what a handler has answered into JSON; a handler that answers otherwise than its class says has a bug. */
 export type Encode = (value: unknown) => Effect.Effect<unknown>
@@ -51,9 +54,12 @@ export const ofQuery = (
   endpoint: Endpoint.Endpoint,
   value: unknown,
   answer: unknown,
-  ifNoneMatch: string | undefined
+  { headers: asked, url }: HttpServerRequest.HttpServerRequest
 ): HttpServerResponse.HttpServerResponse => {
   const headers: Headers = { "cache-control": "private, no-cache" }
+  const ifNoneMatch = asked["if-none-match"]
+  const links = endpoint.inQuery === undefined ? "" : Links.of(Page.kindOf(endpoint.message.success), answer, url)
+  if (links !== "") headers["link"] = links
   const version = endpoint.etag?.(answer)
   if (version !== undefined) {
     const tag = etag(version)

@@ -2,6 +2,7 @@
 import type * as JsonSchema from "effect/JsonSchema"
 import * as DispatchError from "../../../domain/DispatchError.ts"
 import type * as Message from "../../../domain/Message.ts"
+import * as Page from "../../../domain/Page.ts"
 import type { Parameter, Reference, Response } from "../ApiDocument.ts"
 import type { Endpoint } from "../Endpoint.ts"
 import * as HttpError from "../HttpError.ts"
@@ -42,6 +43,7 @@ export const headers: Readonly<Record<string, object>> = {
   ETag: { description: "The version of the stream", schema: { type: "string" } },
   ReadAfter: { description: "To be sent with a query that reads what was written", schema: { type: "string" } },
   CorrelationId: { description: "The correlation id of the request", schema: { type: "string" } },
+  Link: { description: "The pages beside this one: first, prev, next, last", schema: { type: "string" } },
   Location: { description: "Where it is found that was created", schema: { type: "string" } }
 }
 
@@ -57,10 +59,13 @@ export const parametersOf = ({ etag, message }: Endpoint): ReadonlyArray<Referen
   return [...names, "CorrelationId", "RequestTimeout"].map((name) => reference("parameters", name))
 }
 
-export const answerHeaders = ({ created, etag, message }: Endpoint): Readonly<Record<string, Reference>> => ({
+export const answerHeaders = ({ created, etag, inQuery, message }: Endpoint): Readonly<Record<string, Reference>> => ({
   "X-Correlation-ID": reference("headers", "CorrelationId"),
   ...(message.kind === "command" || etag !== undefined ? { ETag: reference("headers", "ETag") } : {}),
   ...(message.kind === "command" ? { "X-Read-After": reference("headers", "ReadAfter") } : {}),
+  ...(inQuery === undefined || Page.kindOf(message.success) === undefined
+    ? {}
+    : { Link: reference("headers", "Link") }),
   ...(created === undefined ? {} : { Location: reference("headers", "Location") })
 })
 

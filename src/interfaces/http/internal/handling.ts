@@ -81,7 +81,7 @@ export const sendQuery =
       const query = yield* QueryBus.parse(self, input)
       const answer = yield* QueryBus.ask(query, { after })
       const value = yield* encode(answer)
-      return ({ headers }) => Answer.ofQuery(endpoint, value, answer, headers["if-none-match"])
+      return (request) => Answer.ofQuery(endpoint, value, answer, request)
     })
 
 /** The UUID (version 8) that a client's key stands for: another for each tenant, actor and command. */
