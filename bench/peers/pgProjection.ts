@@ -27,6 +27,8 @@ export const project =
     await Tables.create(database)
     await Tables.fill(database, { events, perStream: 100 })
     const client = new pg.Client({ connectionString: database })
+    // Its database is dropped while it is connected.
+    client.on("error", () => {})
     await client.connect()
     await client.query(tableText)
     await client.query("create table checkpoint (name text primary key, position bigint not null)")

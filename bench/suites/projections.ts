@@ -2,36 +2,16 @@
  * Projections into a table of PostgreSQL that catch up with a log, each event exactly once: the rows and the checkpoint commit
  * together. Everybody makes one statement of a batch.
  */
-import { EventStore, Position, Projection, Rebuild, SystemContext } from "effect-cqrs"
+import { EventStore, Position, Projection, SystemContext } from "effect-cqrs"
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import { type Contender, perSecondOf, type Suite } from "../harness.ts"
 import * as Pg from "../peers/pgProjection.ts"
 import * as Tables from "../tables.ts"
+import * as Projecting from "./projections/ours.ts"
 import * as Ours from "./store/ours.ts"
 
 export const needsDatabase = true
-
-const taskList = (batchSize: number) =>
-  Projection.batched("task-list", {
-    events: [Ours.TaskCreated],
-    tables: ["task_list"],
-    batchSize,
-    setup: Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
-      const table = sql(yield* Projection.table("task_list"))
-      yield* sql`create table if not exists ${table} (id text primary key, title text not null)`
-    }),
-    handle: (batch) =>
-      Effect.gen(function* () {
-        const sql = yield* SqlClient.SqlClient
-        const table = yield* Projection.table("task_list")
-        yield* sql.unsafe(Pg.insertText.replace("task_list", table), [
-          batch.map(({ event }) => event.taskId),
-          batch.map(({ event }) => event.title)
-        ])
-      })
-  })
 
 const open = async (database: string, events: number) => {
   const runtime = Ours.start(database)
@@ -44,7 +24,7 @@ const project =
   (events: number, batchSize: number): Contender =>
   async ({ database }) => {
     const runtime = await open(database, events)
-    const projection = taskList(batchSize)
+    const projection = Projecting.taskList(batchSize)
     return perSecondOf(events, () =>
       runtime.runPromise(
         Effect.gen(function* () {
@@ -63,17 +43,7 @@ const rebuild =
   (events: number): Contender =>
   async ({ database }) => {
     const runtime = await open(database, events)
-    const projection = taskList(500)
-    return perSecondOf(events, (times) =>
-      runtime.runPromise(
-        Effect.gen(function* () {
-          const sql = yield* SqlClient.SqlClient
-          yield* sql`create table if not exists task_list (id text primary key, title text not null)`
-          const { handled } = yield* Rebuild.run(projection, { dropAfter: 0 })
-          if (handled !== times) throw new Error(`Not all of them: ${handled}`)
-        }).pipe(SystemContext.provide("projections"))
-      )
-    )
+    return perSecondOf(events, (times) => runtime.runPromise(Projecting.rebuild(times)))
   }
 
 const many = 20_000

@@ -117,7 +117,9 @@ export type Services = EventStore | CheckpointStore | ReadModelStore | Projectio
  *
  * **Gotchas**
  *
- * A projection that runs inline, in whichever process, is refused: give a changed one another name, and its own collections.
+ * A projection that runs inline, in whichever process, is refused: appends that have begun write into what is read, and have
+ * no position until they commit, so nothing can say whether the new version has them. Give a changed one another name, and
+ * its own collections.
  *
  * **Example** (From a handler that was wrong)
  *

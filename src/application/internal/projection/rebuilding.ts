@@ -20,6 +20,7 @@ import {
 import { type ReadModelError, ReadModelStore } from "../../../ports/ReadModelStore.ts"
 import { UnitOfWork, type UnitOfWorkError } from "../../../ports/UnitOfWork.ts"
 import { isConflict, persist, survive } from "../reader.ts"
+import { Ahead } from "./ahead.ts"
 import type { RunError, Runnable, RunServices } from "./running.ts"
 
 /** What rebuilding needs to know of a projection. */
@@ -119,8 +120,12 @@ class Rebuilder<E, R> {
       yield* persist(self, survive(self, unit.transaction(this.targeted(self.setup))))
       this.position = yield* survive(self, checkpoints.load(this.checkpoint))
       this.begunAt = this.position
+      const ahead = new Ahead(self.events, this.options.batchSize)
       while (true) {
-        const page = yield* survive(self, this.page(this.position))
+        const page = yield* survive(
+          self,
+          Effect.suspend(() => ahead.next(this.position))
+        )
         this.mark = page.mark
         if (page.cursor !== this.position) {
           const handled = persist(self, survive(self, unit.transaction(this.handle(page, this.position))))

@@ -11,6 +11,7 @@ import type { EventStoreError } from "../../../ports/EventStoreError.ts"
 import { ProjectionStore, type ProjectionStoreError, type Registration } from "../../../ports/ProjectionStore.ts"
 import { UnitOfWork, type UnitOfWorkError } from "../../../ports/UnitOfWork.ts"
 import { isConflict, persist, type ReaderServices, survive } from "../reader.ts"
+import { Ahead } from "./ahead.ts"
 import * as Measures from "./measures.ts"
 
 /** What running needs to know of a projection. */
@@ -72,9 +73,10 @@ const follow = <E, R>(
     const checkpoints = yield* CheckpointStore
     const unit = yield* UnitOfWork
     const checkpoint = checkpointOf(self.name, generation)
+    const ahead = new Ahead(self.events, self.batchSize)
     let cursor = yield* survive(self, checkpoints.load(checkpoint))
     while (cursor !== closed) {
-      const page = yield* survive(self, nextPage(self, cursor))
+      const page = yield* survive(self, nextPage(self, ahead, cursor))
       if (page.cursor === cursor) {
         yield* measures.standing(page)
         yield* survive(self, store.changed(cursor))
@@ -97,15 +99,15 @@ const follow = <E, R>(
 /** A batch, for which it waits a little when it would not be full. */
 const nextPage = <E, R>(
   self: Runnable<E, R>,
+  ahead: Ahead,
   after: Position.Position
 ): Effect.Effect<Page, EventStoreError, ReaderServices> =>
   Effect.gen(function* () {
-    const store = yield* EventStore
-    const read = store.readAllTenants({ after, limit: self.batchSize, types: self.events })
-    const page = yield* read
+    const page = yield* Effect.suspend(() => ahead.next(after))
     const count = page.events.length
     if (count === 0 || count >= self.batchSize || Duration.toMillis(self.linger) === 0) return page
-    return yield* Effect.andThen(Effect.sleep(self.linger), read)
+    yield* Effect.sleep(self.linger)
+    return yield* ahead.again(after)
   })
 
 const noteFailure = (name: string, error: unknown): Effect.Effect<void, never, ProjectionStore> =>
