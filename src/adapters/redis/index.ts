@@ -5,3 +5,4 @@
  */
 export * as RedisConnection from "./RedisConnection.ts"
 export * as RedisError from "./RedisError.ts"
+export * as RedisQueryCache from "./RedisQueryCache.ts"

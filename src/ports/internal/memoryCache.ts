@@ -115,7 +115,7 @@ export class MemoryCache {
     return held
   }
 
-  fill(slot: Slot, ticket: Ticket, filling: Filling, now: number): boolean {
+  fill(slot: Slot, ticket: Ticket, filling: Filling, now: number, filledAt = now): boolean {
     const held = this.close(ticket)
     if (held === undefined || !held.tagged.current) return false
     const { space } = held.tagged
@@ -125,8 +125,8 @@ export class MemoryCache {
     if (before !== undefined) this.remove(before)
     if (weight > this.maxWeight) return false
     const { cost, grace, outcome, position, ttl } = filling
-    const entry: Entry = { outcome, filledAt: now, ttl, cost, position }
-    this.put(slot, space, { entry, weight, order: held.order, expiresAt: now + ttl + grace })
+    const entry: Entry = { outcome, filledAt, ttl, cost, position }
+    this.put(slot, space, { entry, weight, order: held.order, expiresAt: filledAt + ttl + grace })
     return true
   }
 

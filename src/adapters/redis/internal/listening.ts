@@ -15,7 +15,7 @@ export interface Listener {
 
 const firstPause = 50
 const longestPause = 2000
-const heartbeat = "5 seconds"
+const heartbeat = "1 second"
 
 export class Listening {
   private readonly listeners = new Map<string, Set<Listener>>()

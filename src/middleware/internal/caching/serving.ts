@@ -82,11 +82,13 @@ export class Serving {
     const id = idOf(asked.slot)
     if (this.refreshing.has(id)) return Effect.void
     this.refreshing.add(id)
-    const work = Effect.flatMap(this.cache.claim(asked.slot, this.policy.lease), (ticket) => {
-      if (ticket === undefined) return Effect.void
-      this.counts.came("refresh", fiber.context)
-      return this.lead(asked, ticket)
-    }).pipe(
+    const work = Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(this.cache.claim(asked.slot, this.policy.lease), (ticket) => {
+        if (ticket === undefined) return Effect.void
+        this.counts.came("refresh", fiber.context)
+        return this.lead({ ...asked, handler: restore(asked.handler) }, ticket)
+      })
+    ).pipe(
       Effect.catchCause((cause) =>
         Cause.hasInterruptsOnly(cause)
           ? Effect.void
@@ -110,18 +112,28 @@ export class Serving {
           this.counts.came("joined", fiber.context)
           return yield* outcome
         }
-        const looked = yield* this.cache.look(slot, { after, lease: this.policy.lease })
+        const looked = yield* this.lookOrLead(asked, fiber)
+        if (looked._tag === "Led") return yield* looked.outcome
         if (looked._tag === "Found") return yield* this.found(asked, looked.entry, "shared", fiber)
-        if (looked._tag === "Vacant") {
-          this.counts.came("miss", fiber.context)
-          return yield* this.lead(asked, looked.ticket)
-        }
         // It may be this process that makes it.
         if (this.flights.get(id)?.ticket.isCurrent() === true && flight === undefined) continue
         yield* Effect.sleep(pause)
         pause = Math.min(pause * 2, longestPause)
       }
     })
+  }
+
+  /** Nothing comes between getting a ticket and the promise to use it or give it back. */
+  private lookOrLead<R>(asked: Asked<R>, fiber: Fiber.Fiber<unknown, unknown>) {
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.gen({ self: this }, function* () {
+        const looked = yield* this.cache.look(asked.slot, { after: asked.after, lease: this.policy.lease })
+        if (looked._tag !== "Vacant") return looked
+        this.counts.came("miss", fiber.context)
+        const led = this.lead({ ...asked, handler: restore(asked.handler) }, looked.ticket)
+        return { _tag: "Led" as const, outcome: yield* Effect.exit(led) }
+      })
+    )
   }
 
   private lead<R>(asked: Asked<R>, ticket: Ticket): Effect.Effect<unknown, unknown, R> {
