@@ -11,6 +11,7 @@ import * as EventImport from "./EventImport.ts"
 import * as EventStore from "./EventStore.ts"
 import * as FlowStore from "./FlowStore.ts"
 import * as Inbox from "./Inbox.ts"
+import * as Lease from "./Lease.ts"
 import * as Outbox from "./Outbox.ts"
 import * as ParkedStore from "./ParkedStore.ts"
 import * as ProjectionStore from "./ProjectionStore.ts"
@@ -36,6 +37,8 @@ export const layer: Layer.Layer<
   | ParkedStore.ParkedStore
   | Outbox.Outbox
   | Inbox.Inbox
+  | Lease.Lease
+  | Lease.BestEffortLease
   | FlowStore.FlowStore
   | QueryCache.QueryCache
   | ReadModelStore.ReadModelStore
@@ -53,6 +56,7 @@ export const layer: Layer.Layer<
   ParkedStore.layerMemory,
   Outbox.layerMemory,
   Inbox.layerMemory,
+  Lease.layerMemory,
   FlowStore.layerMemory,
   QueryCache.layerMemory,
   ReadModelStore.layerMemory,

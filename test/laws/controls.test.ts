@@ -8,6 +8,7 @@ import { wrongBoundaries } from "./wrongBoundaries.ts"
 import { wrongEventStores } from "./wrongEventStores.ts"
 import { wrongFlowStores } from "./wrongFlowStores.ts"
 import { wrongInboxes } from "./wrongInboxes.ts"
+import { wrongLeases } from "./wrongLeases.ts"
 import { wrongOutboxes } from "./wrongOutboxes.ts"
 import { wrongQueryCaches } from "./wrongQueryCaches.ts"
 import { wrongProjections, wrongProjectionStores } from "./wrongProjections.ts"
@@ -26,6 +27,7 @@ const wrongs: ReadonlyArray<readonly [port: string, controls: ReadonlyArray<Cont
   ["ParkedStore", wrongParkedStores],
   ["Outbox", wrongOutboxes],
   ["Inbox", wrongInboxes],
+  ["Lease", wrongLeases],
   ["FlowStore", wrongFlowStores],
   ["QueryCache", wrongQueryCaches],
   ["ReadModelStore", wrongReadModelStores],

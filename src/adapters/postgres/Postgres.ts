@@ -15,6 +15,7 @@ import type { EventImport } from "../../ports/EventImport.ts"
 import type { EventStore } from "../../ports/EventStore.ts"
 import type { FlowStore } from "../../ports/FlowStore.ts"
 import type { Inbox } from "../../ports/Inbox.ts"
+import type { Lease } from "../../ports/Lease.ts"
 import type { Outbox } from "../../ports/Outbox.ts"
 import type { ParkedStore } from "../../ports/ParkedStore.ts"
 import type { ProjectionStore } from "../../ports/ProjectionStore.ts"
@@ -29,6 +30,7 @@ import * as PgEventStore from "./PgEventStore.ts"
 import * as PgFlowStore from "./PgFlowStore.ts"
 import * as PgHighWater from "./PgHighWater.ts"
 import * as PgInbox from "./PgInbox.ts"
+import * as PgLease from "./PgLease.ts"
 import * as PgMigrations from "./PgMigrations.ts"
 import * as PgNotifier from "./PgNotifier.ts"
 import * as PgOutbox from "./PgOutbox.ts"
@@ -53,6 +55,7 @@ export type Services =
   | ParkedStore
   | Outbox
   | Inbox
+  | Lease
   | FlowStore
   | StreamAdmin
   | EventImport
@@ -84,6 +87,7 @@ const compose = <E, R>(
     PgParkedStore.layer,
     PgOutbox.layer,
     PgInbox.layer,
+    PgLease.layer,
     PgFlowStore.layer,
     PgReadModelStore.layer,
     PgProjectionStore.layer,

@@ -5,4 +5,5 @@
  */
 export * as RedisConnection from "./RedisConnection.ts"
 export * as RedisError from "./RedisError.ts"
+export * as RedisLease from "./RedisLease.ts"
 export * as RedisQueryCache from "./RedisQueryCache.ts"

@@ -5,6 +5,7 @@ import * as EventImportLaws from "../../../src/testing/EventImportLaws.ts"
 import * as EventStoreLaws from "../../../src/testing/EventStoreLaws.ts"
 import * as FlowStoreLaws from "../../../src/testing/FlowStoreLaws.ts"
 import * as InboxLaws from "../../../src/testing/InboxLaws.ts"
+import * as LeaseLaws from "../../../src/testing/LeaseLaws.ts"
 import * as OutboxLaws from "../../../src/testing/OutboxLaws.ts"
 import * as ParkedStoreLaws from "../../../src/testing/ParkedStoreLaws.ts"
 import * as ProjectionLaws from "../../../src/testing/ProjectionLaws.ts"
@@ -23,6 +24,8 @@ const suites = {
   ParkedStore: ParkedStoreLaws.laws,
   Outbox: OutboxLaws.laws,
   Inbox: InboxLaws.laws,
+  Lease: LeaseLaws.laws,
+  "Lease in a UnitOfWork": LeaseLaws.transactional,
   FlowStore: FlowStoreLaws.laws,
   ReadModelStore: ReadModelStoreLaws.laws,
   ProjectionStore: ProjectionStoreLaws.laws,

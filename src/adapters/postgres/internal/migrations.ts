@@ -8,6 +8,7 @@ import { grouping } from "./schema/grouping.ts"
 import { highWater } from "./schema/highWater.ts"
 import { inbox } from "./schema/inbox.ts"
 import { leases } from "./schema/leases.ts"
+import { locks } from "./schema/locks.ts"
 import { outbox } from "./schema/outbox.ts"
 import { partitions } from "./schema/partitions.ts"
 import { projections } from "./schema/projections.ts"
@@ -37,5 +38,6 @@ export const migrations: ReadonlyArray<Migration> = [
   { id: 10, name: "outbox", statements: [...partitions, ...outbox] },
   { id: 11, name: "inbox", statements: inbox },
   { id: 12, name: "flows", statements: flows },
-  { id: 13, name: "leases", statements: leases }
+  { id: 13, name: "leases", statements: leases },
+  { id: 14, name: "locks", statements: locks }
 ]
