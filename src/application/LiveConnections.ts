@@ -48,7 +48,7 @@ export interface Connection {
  * @since 0.1.0
  */
 export interface Admission {
-  readonly transport: "sse" | "websocket"
+  readonly transport: "sse" | "websocket" | "rpc"
   /** Who connects, for the limit of connections per principal. */
   readonly principal?: string | undefined
 }
@@ -106,7 +106,7 @@ const make = (options: Options = {}) =>
   Effect.gen(function* () {
     const { perPrincipal = 10, perTenant = 1_000, total = 10_000 } = options
     const open = new Map<string, number>()
-    const watched = { sse: new Set<Pulse>(), websocket: new Set<Pulse>() }
+    const watched = { sse: new Set<Pulse>(), websocket: new Set<Pulse>(), rpc: new Set<Pulse>() }
     const measures = new Measures.Measures()
     const ended = Deferred.makeUnsafe<void>()
 
@@ -119,7 +119,7 @@ const make = (options: Options = {}) =>
     const beat = Effect.gen(function* () {
       yield* Effect.sleep("1 second")
       const now = yield* Clock.currentTimeMillis
-      for (const transport of ["sse", "websocket"] as const) {
+      for (const transport of ["sse", "websocket", "rpc"] as const) {
         let lag = 0
         for (const { tick } of watched[transport]) lag = Math.max(lag, tick(now))
         measures.lag[transport] = lag

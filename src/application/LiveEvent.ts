@@ -48,6 +48,34 @@ export interface Received<out E> extends Omit<RecordedEvent.RecordedEvent<E>, "m
 const encoded = new WeakMap<RecordedEvent.Stored, string>()
 
 /**
+ * What clients get of a stored event.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = ({
+  data,
+  id,
+  position,
+  recordedAt,
+  schemaVersion,
+  stream,
+  tags,
+  type,
+  version
+}: RecordedEvent.Stored): LiveEvent => ({
+  position,
+  stream,
+  version,
+  id,
+  type,
+  schemaVersion,
+  tags,
+  recordedAt,
+  data
+})
+
+/**
  * A stored event as JSON text on one line, made once for all who get the same event.
  *
  * @category encoding
@@ -56,9 +84,7 @@ const encoded = new WeakMap<RecordedEvent.Stored, string>()
 export const encode = (stored: RecordedEvent.Stored): string => {
   const known = encoded.get(stored)
   if (known !== undefined) return known
-  const { data, id, position, recordedAt, schemaVersion, stream, tags, type, version } = stored
-  const event: LiveEvent = { position, stream, version, id, type, schemaVersion, tags, recordedAt, data }
-  const text = JSON.stringify(event)
+  const text = JSON.stringify(make(stored))
   encoded.set(stored, text)
   return text
 }

@@ -6,13 +6,11 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as HttpClient from "effect/http/HttpClient"
-import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import type * as HttpClient from "effect/http/HttpClient"
 import * as RpcClient from "effect/rpc/RpcClient"
 import type { FromServer } from "effect/rpc/RpcMessage"
-import * as RpcSerialization from "effect/rpc/RpcSerialization"
 import * as RpcServer from "effect/rpc/RpcServer"
-import * as Socket from "effect/socket/Socket"
+import type * as Socket from "effect/socket/Socket"
 import type { DuplicateHandler, HandlerRegistry } from "../../application/HandlerRegistry.ts"
 import * as DispatchError from "../../domain/DispatchError.ts"
 import type { Authenticator } from "../../ports/Authenticator.ts"
@@ -20,6 +18,7 @@ import type { Options as ServerOptions } from "./BusServer.ts"
 import type * as MessageGroup from "./MessageGroup.ts"
 import * as Answering from "./internal/answering.ts"
 import * as Calling from "./internal/calling.ts"
+import * as Connecting from "./internal/connecting.ts"
 import * as Wire from "./internal/wire.ts"
 
 /**
@@ -28,7 +27,7 @@ import * as Wire from "./internal/wire.ts"
  * @category models
  * @since 0.1.0
  */
-export type Headers = Readonly<Record<string, string>> | Effect.Effect<Readonly<Record<string, string>>>
+export type Headers = Connecting.Headers
 
 /**
  * How to call.
@@ -82,22 +81,7 @@ export function layerHttp<Group extends MessageGroup.Any>(
   options: Options
 ): Layer.Layer<MessageGroup.HandlersOf<Group> | HandlerRegistry, DuplicateHandler, HttpClient.HttpClient>
 export function layerHttp(group: MessageGroup.Any, options: Options): unknown {
-  const { headers = {}, url } = options
-  const protocol = Effect.flatMap(HttpClient.HttpClient, (client) =>
-    RpcClient.makeProtocolHttp(
-      client.pipe(
-        HttpClient.mapRequest(HttpClientRequest.prependUrl(url)),
-        HttpClient.mapRequestEffect((request) =>
-          Effect.map(current(headers), (pairs) => HttpClientRequest.setHeaders(request, pairs))
-        ),
-        HttpClient.filterStatusOk
-      )
-    )
-  )
-  return remote(group, options, {}).pipe(
-    Layer.provide(Layer.effect(RpcClient.Protocol, protocol)),
-    Layer.provide(RpcSerialization.layerNdjson)
-  )
+  return remote(group, options, {}).pipe(Layer.provide(Connecting.overHttp(options)))
 }
 
 /**
@@ -121,11 +105,7 @@ export function layerWebSocket<Group extends MessageGroup.Any>(
   options: Options
 ): Layer.Layer<MessageGroup.HandlersOf<Group> | HandlerRegistry, DuplicateHandler, Socket.WebSocketConstructor>
 export function layerWebSocket(group: MessageGroup.Any, options: Options): unknown {
-  const socket = Layer.effect(Socket.Socket, Socket.makeWebSocket(options.url))
-  return remote(group, options, options.headers ?? {}).pipe(
-    Layer.provide(RpcClient.layerProtocolSocket()),
-    Layer.provide([socket, RpcSerialization.layerNdjson])
-  )
+  return remote(group, options, options.headers ?? {}).pipe(Layer.provide(Connecting.overWebSocket(options.url)))
 }
 
 /**
@@ -212,9 +192,6 @@ export function layerInProcess(
 export const isUnreachable = (error: unknown): boolean =>
   error instanceof DispatchError.DispatchError && error.reason._tag === "Unreachable"
 
-const current = (headers: Headers): Effect.Effect<Readonly<Record<string, string>>> =>
-  Effect.isEffect(headers) ? headers : Effect.succeed(headers)
-
 const remote = (group: MessageGroup.Any, options: Options, headers: Headers) =>
   RpcClient.make(Wire.procedures(group.classes), { flatten: true, disableTracing: options.tracing === false }).pipe(
     Effect.map((client) => calling(group, client, { ...options, headers, service: options.url })),
@@ -234,6 +211,6 @@ const calling = (
 ) => {
   const { headers = {} } = options
   const call: Calling.Call = (name, envelope) =>
-    Effect.flatMap(current(headers), (pairs) => client(name, envelope, { headers: pairs }))
+    Effect.flatMap(Connecting.current(headers), (pairs) => client(name, envelope, { headers: pairs }))
   return Calling.layer(group.classes, call, options)
 }

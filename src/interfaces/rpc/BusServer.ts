@@ -3,24 +3,13 @@
  *
  * @since 0.1.0
  */
-import * as ByteSize from "effect/ByteSize"
-import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
-import * as Tracer from "effect/Tracer"
-import type { Headers } from "effect/http/Headers"
-import { MaxBodySize } from "effect/http/HttpIncomingMessage"
-import * as HttpRouter from "effect/http/HttpRouter"
-import * as HttpServerRequest from "effect/http/HttpServerRequest"
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import * as HttpTraceContext from "effect/http/HttpTraceContext"
-import * as RpcSerialization from "effect/rpc/RpcSerialization"
-import * as RpcServer from "effect/rpc/RpcServer"
+import type * as HttpRouter from "effect/http/HttpRouter"
 import type { Authenticator, Principal } from "../../ports/Authenticator.ts"
 import type * as MessageGroup from "./MessageGroup.ts"
 import * as Answering from "./internal/answering.ts"
+import * as Serving from "./internal/serving.ts"
 import * as Wire from "./internal/wire.ts"
 
 /**
@@ -61,10 +50,6 @@ export interface Options {
  * - A client that goes away, or whose time is up, interrupts the handler.
  * - A page of another origin is refused with status 403, a request that is none of this protocol's with 400.
  *
- * **Gotchas**
- *
- * An HTTP server interrupts what it runs when it closes. Close what has a client's calls to finish before it.
- *
  * **Example** (A server and its client)
  *
  * ```ts
@@ -101,7 +86,9 @@ export function layerHttp<Group extends MessageGroup.Any>(
   options: Options
 ): Layer.Layer<never, never, MessageGroup.HandlersOf<Group> | Authenticator | HttpRouter.HttpRouter>
 export function layerHttp(group: MessageGroup.Any, options: Options): unknown {
-  return serve(group, options, "POST", RpcServer.makeProtocolWithHttpEffect())
+  return Serving.overHttp(Wire.procedures(group.classes), options).pipe(
+    Layer.provide(Answering.layer(group.classes, options))
+  )
 }
 
 /**
@@ -120,60 +107,7 @@ export function layerWebSocket<Group extends MessageGroup.Any>(
   options: Options
 ): Layer.Layer<never, never, MessageGroup.HandlersOf<Group> | Authenticator | HttpRouter.HttpRouter>
 export function layerWebSocket(group: MessageGroup.Any, options: Options): unknown {
-  return serve(group, options, "GET", RpcServer.makeProtocolWithHttpEffectWebsocket)
-}
-
-const serve = (
-  group: MessageGroup.Any,
-  options: Options,
-  method: "GET" | "POST",
-  transport: typeof RpcServer.makeProtocolWithHttpEffectWebsocket
-) => {
-  const { concurrency, maxBytes = 1_048_576, path, tracing = true } = options
-  const serving = Effect.gen(function* () {
-    const { httpEffect, protocol } = yield* transport
-    const router = yield* HttpRouter.HttpRouter
-    yield* router.add(method, path, admitted(httpEffect, maxBytes, new Set(options.origins)))
-    yield* RpcServer.make(Wire.procedures(group.classes), {
-      disableFatalDefects: true,
-      disableTracing: !tracing,
-      concurrency
-    }).pipe(Effect.provideService(RpcServer.Protocol, protocol), Effect.forkScoped)
-  })
-  return Layer.effectDiscard(serving).pipe(
-    Layer.provide(Answering.layer(group.classes, options)),
-    Layer.provide(RpcSerialization.layerNdjsonWith({ maxBufferSize: maxBytes }))
+  return Serving.overWebSockets(Wire.procedures(group.classes), options).pipe(
+    Layer.provide(Answering.layer(group.classes, options))
   )
 }
-
-/** Lets in what a page of the server's own origin or of a listed one sends, or no page at all; and nothing that is too large. */
-const admitted = <R>(
-  self: Effect.Effect<HttpServerResponse.HttpServerResponse, never, R>,
-  maxBytes: number,
-  origins: ReadonlySet<string>
-): Effect.Effect<HttpServerResponse.HttpServerResponse, never, R | HttpServerRequest.HttpServerRequest> =>
-  Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers }) => {
-    const { host, origin } = headers
-    if (origin !== undefined && !origins.has(origin) && !isOf(origin, host)) {
-      return Effect.succeed(HttpServerResponse.empty({ status: 403 }))
-    }
-    return traced(self, headers).pipe(
-      Effect.provideService(MaxBodySize, ByteSize.bytes(maxBytes)),
-      // What a client sends is no reason for a status 500, and nothing of the cause is for it.
-      Effect.catchCause((cause) =>
-        Cause.hasInterruptsOnly(cause)
-          ? Effect.failCause(cause)
-          : Effect.as(Effect.logDebug("A request was not understood", cause), HttpServerResponse.empty({ status: 400 }))
-      )
-    )
-  })
-
-// Where the server has no tracer, requests have no span, and what is stored would have lost the caller's.
-const traced = <A, E, R>(self: Effect.Effect<A, E, R>, headers: Headers): Effect.Effect<A, E, R> =>
-  Effect.withFiber(({ cache }) => {
-    const span = cache.span === undefined ? Option.getOrUndefined(HttpTraceContext.fromHeaders(headers)) : undefined
-    return span === undefined ? self : Effect.provideService(self, Tracer.ParentSpan, span)
-  })
-
-const isOf = (origin: string, host: string | undefined): boolean =>
-  URL.canParse(origin) && new URL(origin).host === host

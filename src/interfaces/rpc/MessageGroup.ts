@@ -69,6 +69,18 @@ export type RpcOf<C> =
  * Put it where server and client both find it, with the classes and without the handlers. It throws when a class is in it
  * twice.
  *
+ * **Example** (A group)
+ *
+ * ```ts
+ * import { Command } from "effect-cqrs"
+ * import { MessageGroup } from "effect-cqrs/rpc"
+ *
+ * class Open extends Command.Class<Open>()("Open", { payload: {} }) {}
+ * class Close extends Command.Class<Close>()("Close", { payload: {} }) {}
+ *
+ * MessageGroup.make(Open, Close).classes.map(({ tag }) => tag) // => ["Open", "Close"]
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */

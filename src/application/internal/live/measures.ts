@@ -11,12 +11,12 @@ const closed = Metric.counter("effect_cqrs_live_closed", {
   description: "Clients that the server gave up, by the reason"
 })
 
-const transports = ["sse", "websocket"] as const
+const transports = ["sse", "websocket", "rpc"] as const
 
 export class Measures {
-  readonly open = { sse: 0, websocket: 0 }
-  readonly lag = { sse: 0, websocket: 0 }
-  readonly sent = { sse: 0, websocket: 0 }
+  readonly open = { sse: 0, websocket: 0, rpc: 0 }
+  readonly lag = { sse: 0, websocket: 0, rpc: 0 }
+  readonly sent = { sse: 0, websocket: 0, rpc: 0 }
   private readonly given = new Map<string, { readonly transport: string; readonly reason: string; count: number }>()
 
   closed(transport: string, reason: string): void {

@@ -62,7 +62,9 @@ export const layer = (classes: ReadonlyArray<Message.AnyClass<Message.Any>>, opt
               })
             )
           }).pipe(
-            Effect.catch((error) => Effect.fail(ofAuthenticator(message.tag, error))),
+            Effect.mapError((error) =>
+              error instanceof Authenticator.AuthenticatorError ? ofAuthenticator(message.tag, error) : error
+            ),
             Effect.catchCause((cause) => isolated(message.tag, cause))
           )
       }
@@ -105,7 +107,7 @@ const dispatcher = (message: Message.AnyClass<Message.Any>): Dispatch => {
  * `authorization` does where the transport has none, since browsers cannot send headers with a WebSocket: a proxy's headers are
  * never replaced by a client's.
  */
-const requestOf = (said: Headers.Headers): Effect.Effect<Authenticator.Request> =>
+export const requestOf = (said: Headers.Headers): Effect.Effect<Authenticator.Request> =>
   Effect.withFiber<Authenticator.Request>(({ context }) => {
     const request = Context.getOrUndefined(context, HttpServerRequest.HttpServerRequest)
     if (request === undefined) return Effect.succeed({ headers: said, url: "/" })
@@ -125,8 +127,7 @@ const asked = (
     : Effect.fail(DispatchError.make(tag, new DispatchError.Denied()))
 }
 
-const ofAuthenticator = (tag: string, error: unknown): unknown => {
-  if (!(error instanceof Authenticator.AuthenticatorError)) return error
+export const ofAuthenticator = (tag: string, error: Authenticator.AuthenticatorError): DispatchError.DispatchError => {
   switch (error.reason._tag) {
     case "Unauthenticated":
       return DispatchError.make(tag, new DispatchError.Unauthenticated(), error)
@@ -138,7 +139,10 @@ const ofAuthenticator = (tag: string, error: unknown): unknown => {
 }
 
 /** A bug of one handler is the log's, under an id, and no other call's. */
-const isolated = (tag: string, cause: Cause.Cause<unknown>): Effect.Effect<never, unknown> =>
+export const isolated = <E>(
+  tag: string,
+  cause: Cause.Cause<E>
+): Effect.Effect<never, E | DispatchError.DispatchError> =>
   Cause.hasDies(cause)
     ? Effect.flatMap(IdGenerator.next, (id) =>
         Effect.logError(`${tag} failed with a defect`, cause).pipe(

@@ -102,12 +102,16 @@ const caller = (self: Message.AnyClass<Message.Any>, call: Call, options: Option
 }
 
 /** What the caller gets to know: nothing that a server or a network does is a defect, or an interruption, of the caller's. */
-const understood = (self: Message.AnyClass, service: string, cause: Cause.Cause<unknown>): Cause.Cause<unknown> => {
-  const because = (reason: DispatchError.Reason, of: unknown) => Cause.fail(DispatchError.make(self.tag, reason, of))
+export const understood = <E>(
+  { kind, tag }: Pick<Message.AnyClass, "kind" | "tag">,
+  service: string,
+  cause: Cause.Cause<E>
+): Cause.Cause<E | DispatchError.DispatchError> => {
+  const because = (reason: DispatchError.Reason, of: unknown) => Cause.fail(DispatchError.make(tag, reason, of))
   const defect = Cause.findDefect(cause)
   if (Result.isSuccess(defect)) {
     if (String(defect.success).startsWith(Wire.unknownTag)) {
-      return because(new DispatchError.NotHandled({ kind: self.kind }), defect.success)
+      return because(new DispatchError.NotHandled({ kind }), defect.success)
     }
     return defect.success === Wire.hidden
       ? because(new DispatchError.Defect({ id: "unknown" }), defect.success)
@@ -121,7 +125,7 @@ const understood = (self: Message.AnyClass, service: string, cause: Cause.Cause<
 
 const isTransport = (error: unknown): error is RpcClientError => Predicate.isTagged(error, "RpcClientError")
 
-const ofTransport = ({ reason }: RpcClientError, service: string): DispatchError.Reason => {
+export const ofTransport = ({ reason }: RpcClientError, service: string): DispatchError.Reason => {
   const refused = reason._tag === "HttpError" && reason.cause instanceof StatusCodeError ? reason.cause : undefined
   const status = refused?.response.status
   if (status === 401) return new DispatchError.Unauthenticated()

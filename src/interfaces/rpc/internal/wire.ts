@@ -4,6 +4,8 @@ import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcGroup from "effect/rpc/RpcGroup"
+import { LiveError } from "../../../application/LiveError.ts"
+import { LiveEvent } from "../../../application/LiveEvent.ts"
 import { Actor } from "../../../domain/Actor.ts"
 import * as DispatchError from "../../../domain/DispatchError.ts"
 import * as FieldIssue from "../../../domain/FieldIssue.ts"
@@ -50,6 +52,23 @@ const defect = Schema.Unknown.pipe(
     encode: SchemaGetter.transform((_: unknown) => hidden)
   })
 )
+
+/** The stream of events, as a procedure. */
+export const feed = RpcGroup.make(
+  Rpc.make("events", {
+    payload: Schema.Unknown,
+    success: Schema.Struct({ events: Schema.Array(LiveEvent), cursor: Schema.String, reset: Schema.Boolean }),
+    error: Schema.Union([LiveError, DispatchError.DispatchError]),
+    stream: true,
+    defect
+  })
+)
+
+/** What a client asks of it. */
+export const Asked = Schema.Struct({
+  after: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(300))),
+  channels: Schema.optionalKey(Schema.Array(Text).check(Schema.isMaxLength(50)))
+})
 
 /** How the server begins to say that it has no such procedure. */
 export const unknownTag = "Unknown request tag"
