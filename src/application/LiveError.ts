@@ -108,6 +108,36 @@ export class InvalidTicket extends Schema.TaggedClass<InvalidTicket>("effect-cqr
 }
 
 /**
+ * The client has as many requests open as it may have over one connection: wait for answers.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class TooManyRequests extends Schema.TaggedClass<TooManyRequests>("effect-cqrs/live/TooManyRequests")(
+  "TooManyRequests",
+  { limit: Schema.Int }
+) {
+  get message(): string {
+    return `At most ${this.limit} requests at a time over one connection`
+  }
+}
+
+/**
+ * What came is no request of the protocol.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class InvalidRequest extends Schema.TaggedClass<InvalidRequest>("effect-cqrs/live/InvalidRequest")(
+  "InvalidRequest",
+  { why: Schema.String }
+) {
+  get message(): string {
+    return `This is no request: ${this.why}`
+  }
+}
+
+/**
  * What signs could not.
  *
  * @category reasons
@@ -137,6 +167,8 @@ export class LiveError extends Schema.TaggedError<LiveError>("effect-cqrs/live/L
     ChannelDenied,
     ForeignOrigin,
     InvalidTicket,
+    TooManyRequests,
+    InvalidRequest,
     SigningFailed
   ])
 }) {

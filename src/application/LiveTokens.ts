@@ -74,7 +74,9 @@ const make = (epoch: string, sign: Sign | undefined): LiveTokens => {
       const position = Number(digits)
       if (!/^(0|[1-9]\d{0,15})$/.test(digits) || !Number.isSafeInteger(position) || rest.length > 0) return invalid
       const found = of === epoch ? Position.make(position) : undefined
-      if (sign === undefined) return tag === undefined ? Effect.succeed(found) : invalid
+      if (sign === undefined) {
+        return cursor === (of === "" ? digits : `${digits}.${of}`) ? Effect.succeed(found) : invalid
+      }
       if (tag === undefined) return invalid
       const expected = sign(JSON.stringify(["cursor", tenant, of, position]))
       return Effect.flatMap(expected, (right) => (isSame(right, tag) ? Effect.succeed(found) : invalid))

@@ -35,7 +35,7 @@ export class Added extends Event.Class<Added>()(
 ) {}
 class Noted extends Event.Class<Noted>()(
   "Noted",
-  { tags: Schema.Array(Schema.String) },
+  { tags: Schema.Array(Schema.String), text: Schema.String },
   { tags: ({ tags }) => tags }
 ) {}
 class Other extends Event.Class<Other>()("Other", {}) {}
@@ -50,9 +50,9 @@ export const append = (tenant: string, category: string, ...numbers: ReadonlyArr
   ).pipe(TenantContext.provide(tenant))
 
 /** An event that is sent to some channels. */
-export const note = (tenant: string, tags: ReadonlyArray<string>) =>
+export const note = (tenant: string, tags: ReadonlyArray<string>, text = "") =>
   Effect.flatMap(EventStore.EventStore, (store) =>
-    store.append({ stream: StreamName.make("Note", "1"), expected: "any", events: [new Noted({ tags })] })
+    store.append({ stream: StreamName.make("Note", "1"), expected: "any", events: [new Noted({ tags, text })] })
   ).pipe(TenantContext.provide(tenant))
 
 export type Handler = (request: Request) => Promise<Response>
@@ -69,7 +69,7 @@ export interface Serving {
 }
 
 /** Says who sends a request: `Bearer tenant user`. */
-const known = Authenticator.layer(({ headers }) => {
+export const known = Authenticator.layer(({ headers }) => {
   const [, tenant, user] = /^Bearer (\S+) (\S+)$/.exec(headers["authorization"] ?? "") ?? []
   return tenant === undefined || user === undefined
     ? Authenticator.unauthenticated
@@ -205,7 +205,8 @@ export const elapsing = <A, E, R>(self: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const fiber = yield* Effect.forkChild(self, { startImmediately: true })
     while (fiber.pollUnsafe() === undefined) {
-      yield* turn
+      // Long enough for an answer over a socket.
+      for (let times = 0; times < 10; times++) yield* turn
       yield* TestClock.adjust("1 second")
     }
     return yield* Fiber.join(fiber)

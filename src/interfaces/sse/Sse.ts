@@ -131,7 +131,7 @@ export const handle = (
  * - `cursor` events come when there is nothing else: their id moves the client on past what it does not see.
  * - A `reset` event says that the log does not reach to where the client was, as after a restore.
  *
- * A client that does not read is not written to, and holds up nobody: at most 64 KiB and one event are held for it. It fails
+ * A client that does not read is not written to, and holds up nobody: what is held for it is at most 64 KiB, or one event, and a batch of the log. It fails
  * with `TooManyConnections`, `Draining` or `InvalidCursor`; see {@link respondError}.
  *
  * **Gotchas**
@@ -259,6 +259,7 @@ const statusOf = (reason: LiveError["reason"] | Authenticator.AuthenticatorError
   switch (reason._tag) {
     case "InvalidCursor":
     case "InvalidChannel":
+    case "InvalidRequest":
       return 400
     case "InvalidTicket":
     case "Unauthenticated":
@@ -267,6 +268,8 @@ const statusOf = (reason: LiveError["reason"] | Authenticator.AuthenticatorError
     case "Denied":
     case "ForeignOrigin":
       return 403
+    case "TooManyRequests":
+      return 429
     case "TooManyConnections":
       return reason.scope === "server" ? 503 : 429
     case "Draining":

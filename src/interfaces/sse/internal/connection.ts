@@ -9,6 +9,7 @@ import type { LiveError } from "../../../application/LiveError.ts"
 import type * as LiveTail from "../../../application/LiveTail.ts"
 import type { LiveTokens } from "../../../application/LiveTokens.ts"
 import type { Position } from "../../../domain/Position.ts"
+import type { Stored } from "../../../domain/RecordedEvent.ts"
 import type { TenantId } from "../../../domain/TenantId.ts"
 import type { EventStoreError } from "../../../ports/EventStoreError.ts"
 import * as Frames from "./frames.ts"
@@ -43,8 +44,12 @@ export class Connection {
   private readonly settings: Settings
   private readonly encode: ReturnType<typeof Frames.events>
   private readonly openedAt: number
+  /** How far the tail was read, and how far the client was told. */
   private cursor: Position
-  private pending: Array<Frame> = []
+  private position: Position
+  /** What is said beside the events. */
+  private said: Array<Frame> = []
+  private events: ReadonlyArray<Stored> = []
   private sentAt: number
   /** When the transport was given what it has not asked on after. */
   private handedAt: number | undefined
@@ -58,6 +63,7 @@ export class Connection {
     this.settings = settings
     this.encode = Frames.events(services.tokens, settings.tenant)
     this.cursor = start.cursor
+    this.position = start.cursor
     this.openedAt = services.clock.currentTimeMillisUnsafe()
     this.sentAt = this.openedAt
   }
@@ -79,7 +85,7 @@ export class Connection {
     return Effect.gen({ self: this }, function* () {
       const pause = yield* Random.nextBetween(retry, 3 * retry)
       const id = yield* this.id(cursor)
-      this.pending.push(
+      this.said.push(
         Frames.retry(pause),
         Frames.named("connected", id, { position: cursor, heartbeat, ...hello }),
         ...(reset ? [Frames.named("reset", id, cursor)] : [])
@@ -94,21 +100,39 @@ export class Connection {
   })
 
   private next(): Effect.Effect<Bytes, LiveError | EventStoreError | Cause.Done> {
-    const [first, ...rest] = this.pending
-    if (first !== undefined) return Effect.succeed(this.hand(first, rest))
+    const [first, ...rest] = this.said
+    if (first !== undefined) {
+      this.said = []
+      return Effect.succeed(this.hand(first, rest))
+    }
     if (this.isDone) return Cause.done()
     if (this.ending !== undefined) return this.last(this.ending)
+    return this.events.length > 0 ? this.some() : this.more()
+  }
+
+  private some(): Effect.Effect<Bytes, LiveError | EventStoreError | Cause.Done> {
+    return Effect.flatMap(this.encode(this.events, most), ([first, ...rest]) => {
+      const count = rest.length + 1
+      const last = this.events[count - 1]
+      this.events = this.events.slice(count)
+      this.position = this.events.length === 0 || last === undefined ? this.cursor : last.position
+      if (first === undefined) return this.next()
+      this.services.admitted.sent(count)
+      return Effect.succeed(this.hand(first, rest))
+    })
+  }
+
+  private more(): Effect.Effect<Bytes, LiveError | EventStoreError | Cause.Done> {
     const before = this.services.tail.moves.count()
     return Effect.flatMap(this.services.poll(this.cursor), (found) => {
       if (found === undefined) return Effect.flatMap(this.wait(before), (wake) => this.woken(wake))
       this.cursor = found.cursor
-      if (found.reset) return this.say("reset")
-      if (found.events.length === 0) return this.idle()
-      return Effect.flatMap(this.encode(found.events), (frames) => {
-        this.services.admitted.sent(frames.length)
-        this.pending = [...frames]
-        return this.next()
-      })
+      if (found.events.length > 0) {
+        this.events = found.events
+        return this.some()
+      }
+      this.position = found.cursor
+      return found.reset ? this.say("reset") : this.idle()
     })
   }
 
@@ -122,8 +146,8 @@ export class Connection {
   }
 
   private say(event: "cursor" | "reset") {
-    return Effect.flatMap(this.id(this.cursor), (id) => {
-      this.pending.push(Frames.named(event, id, this.cursor))
+    return Effect.flatMap(this.id(this.position), (id) => {
+      this.said.push(Frames.named(event, id, this.position))
       return this.next()
     })
   }
@@ -134,22 +158,15 @@ export class Connection {
     const { retry, spread } = this.settings
     return Effect.gen({ self: this }, function* () {
       const pause = yield* Random.nextBetween(0, why === "drained" ? spread : retry)
-      this.pending.push(Frames.retry(pause), Frames.named("cursor", yield* this.id(this.cursor), this.cursor))
+      this.said.push(Frames.retry(pause), Frames.named("cursor", yield* this.id(this.position), this.position))
       return yield* this.next()
     })
   }
 
   private hand(first: Frame, rest: ReadonlyArray<Frame>): Bytes {
-    let [bytes, count] = [first.length, 0]
-    for (const { length } of rest) {
-      bytes += length
-      if (bytes > most) break
-      count++
-    }
-    this.pending = rest.slice(count)
     this.sentAt = this.services.clock.currentTimeMillisUnsafe()
     this.handedAt = this.sentAt
-    return [first, ...rest.slice(0, count)]
+    return [first, ...rest]
   }
 
   private id(position: Position): Effect.Effect<string, LiveError> {
@@ -188,6 +205,6 @@ export class Connection {
       admitted.closed("expired")
       this.end("expired")
     } else if (this.isBeatDue(now)) this.waiter?.("beat")
-    return Math.max(0, tail.end() - this.cursor)
+    return Math.max(0, tail.end() - this.position)
   }
 }

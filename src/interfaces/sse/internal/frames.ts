@@ -29,16 +29,32 @@ export const events = (tokens: LiveTokens, tenant: TenantId) => {
       return bytes
     })
   }
-  return (batch: ReadonlyArray<Stored>): Effect.Effect<ReadonlyArray<Uint8Array>, LiveError> => {
+  const rest = (batch: ReadonlyArray<Stored>, most: number, frames: Array<Uint8Array>, size: number): Encoding => {
+    const next = batch[frames.length]
+    if (next === undefined) return Effect.succeed(frames)
+    const add = (bytes: Uint8Array) => {
+      if (frames.length > 0 && size + bytes.length > most) return Effect.succeed(frames)
+      frames.push(bytes)
+      return rest(batch, most, frames, size + bytes.length)
+    }
+    return Effect.flatMap(encode(next), add)
+  }
+  return (batch: ReadonlyArray<Stored>, most: number): Encoding => {
     const frames: Array<Uint8Array> = []
+    let size = 0
     for (const stored of batch) {
       const bytes = known(stored)
-      if (bytes === undefined) return Effect.forEach(batch, encode)
+      if (bytes === undefined) return rest(batch, most, frames, size)
+      size += bytes.length
+      if (frames.length > 0 && size > most) break
       frames.push(bytes)
     }
     return Effect.succeed(frames)
   }
 }
+
+/** The frames of the first of some events, as many as fit, and at least one. */
+type Encoding = Effect.Effect<ReadonlyArray<Uint8Array>, LiveError>
 
 /** A frame with a name, after which the client goes on from a cursor. */
 export const named = (event: "connected" | "cursor" | "reset", cursor: string, data: unknown): Uint8Array =>
