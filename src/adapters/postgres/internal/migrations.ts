@@ -12,6 +12,7 @@ import { locks } from "./schema/locks.ts"
 import { outbox } from "./schema/outbox.ts"
 import { partitions } from "./schema/partitions.ts"
 import { projections } from "./schema/projections.ts"
+import { queuePlans } from "./schema/queuePlans.ts"
 import { snapshots } from "./schema/snapshots.ts"
 import { importing } from "./schema/importing.ts"
 import { streams } from "./schema/streams.ts"
@@ -39,5 +40,6 @@ export const migrations: ReadonlyArray<Migration> = [
   { id: 11, name: "inbox", statements: inbox },
   { id: 12, name: "flows", statements: flows },
   { id: 13, name: "leases", statements: leases },
-  { id: 14, name: "locks", statements: locks }
+  { id: 14, name: "locks", statements: locks },
+  { id: 15, name: "queue_plans", statements: queuePlans }
 ]

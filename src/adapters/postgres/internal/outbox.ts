@@ -63,7 +63,8 @@ where m.tenant = h.tenant and m.id = h.id and m.token = h.token and m.owner is n
 
 export const renew = `update es.outbox m set lease_until = ${after("$4")} from ${held} returning m.tenant, m.id, m.token::float8 as token`
 
-export const complete = `delete from es.outbox m using ${held} returning m.tenant, m.id, m.token::float8 as token`
+export const complete = `select m.tenant, m.id, m.token::float8 as token
+from es.outbox_complete($1::text[], $2::text[], $3::int8[]) m`
 
 const moved =
   "tenant, id, sequence, queue, key, type, version, data, headers, meta, attempts, category, error, edited, at"
