@@ -15,7 +15,7 @@ import {
   TenantContext
 } from "../../src/index.ts"
 import * as Support from "./support.ts"
-import { Book, Hang, Newer, Seats, Stage, Touch } from "./support.ts"
+import { Book, Hang, Newer, Seats, Stage, Touch, Wrong } from "./support.ts"
 
 const { as, serve } = Support
 const live = <A, E>(name: string, program: Effect.Effect<A, E, Stage | Scope.Scope>) =>
@@ -82,6 +82,19 @@ describe.each(Support.sockets)("over %s", (transport) => {
         Effect.provide([Support.newer(transport, port), TenantContext.layerSingle], { local: true })
       )
       expect(found).toEqual(new DispatchError.NotHandled({ kind: "query" }))
+    })
+  )
+
+  live(
+    "an answer that its class does not allow is a Defect, and in the log",
+    Effect.gen(function* () {
+      const { logged } = yield* Stage
+      const port = yield* serve()
+      const found = yield* reason(QueryBus.ask(new Wrong())).pipe(as(transport, port))
+      expect(found).toEqual(new DispatchError.Defect({ id: "unknown" }))
+      expect(
+        logged.filter((line) => line.includes("is not what its class says") && line.includes("Wrong"))
+      ).toHaveLength(1)
     })
   )
 

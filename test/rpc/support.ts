@@ -57,11 +57,16 @@ export class WhoAmI extends Query.Class<WhoAmI>()("WhoAmI", {
     traceId: Text
   })
 }) {}
+/** Its handler answers with what its class does not allow. */
+export class Wrong extends Query.Class<Wrong>()("Wrong", {
+  payload: {},
+  success: Schema.String.check(Schema.isMaxLength(3))
+}) {}
 /** In the group of clients alone: the server is older. */
 export class Newer extends Query.Class<Newer>()("Newer", { payload: {} }) {}
 
-const Theatre = MessageGroup.make(Book, Touch, Hang, Break, Refuse, Seats, WhoAmI)
-const NewerTheatre = MessageGroup.make(Book, Touch, Hang, Break, Refuse, Seats, WhoAmI, Newer)
+const Theatre = MessageGroup.make(Book, Touch, Hang, Break, Refuse, Seats, WhoAmI, Wrong)
+const NewerTheatre = MessageGroup.make(Book, Touch, Hang, Break, Refuse, Seats, WhoAmI, Wrong, Newer)
 
 /** What the server's handlers tell of themselves. */
 export class Stage extends Context.Service<
@@ -124,6 +129,7 @@ const Handlers = Layer.merge(
         )
       )
     ),
+    on(Wrong, () => Effect.succeed(secret)),
     on(WhoAmI, () =>
       Effect.gen(function* () {
         const { id: tenant } = yield* TenantContext.TenantContext

@@ -3,6 +3,8 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as ErrorReporter from "effect/ErrorReporter"
+import * as Layer from "effect/Layer"
 import type * as Headers from "effect/http/Headers"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as CommandBus from "../../../application/CommandBus.ts"
@@ -26,8 +28,18 @@ export interface Options {
   readonly timeout?: Duration.Input | undefined
 }
 
+// The client gets to know nothing of it, so the log has to.
+const unencodable = ErrorReporter.make(({ error, fiber }) => {
+  if (error.message.startsWith("Failed to encode response")) {
+    Effect.runForkWith(fiber.context)(Effect.logError("A handler's answer is not what its class says", error.message))
+  }
+})
+
 /** The handlers of a group's procedures. */
 export const layer = (classes: ReadonlyArray<Message.AnyClass<Message.Any>>, options: Options) =>
+  handlers(classes, options).pipe(Layer.provide(ErrorReporter.layer([unencodable], { mergeWithExisting: true })))
+
+const handlers = (classes: ReadonlyArray<Message.AnyClass<Message.Any>>, options: Options) =>
   Wire.procedures(classes).toLayer(
     Effect.map(Authenticator.Authenticator, (authenticator) => {
       const limit = Duration.toMillis(options.timeout ?? "30 seconds")
