@@ -211,7 +211,7 @@ const make = (options: Options) =>
         const message = encodeMessage({ from: node, tenant, tags, ...(progress === undefined ? {} : { progress }) })
         if (Result.isFailure(message)) return Effect.succeed(true)
         const keys = keysOf(tenant)
-        const args = [token(), String(tagsStay), String(progress?.position ?? 0), channel, message.success]
+        const args = [String(tagsStay), String(progress?.position ?? 0), channel, message.success]
         const places = [keys.progress(progress?.source), ...keys.tags(tags)]
         return Effect.map(ask("invalidate", scripts.invalidate, places, args), (reply) => reply !== undefined)
       })

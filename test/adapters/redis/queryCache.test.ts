@@ -244,6 +244,39 @@ withRedis("a cache in Redis", () => {
     })
   )
 
+  it.live("asks little of Redis, however many wait for another program", () =>
+    Effect.gen(function* () {
+      const { a, b, world } = yield* pair()
+      world.pause = 400
+      const first = yield* Effect.forkChild(a.ask())
+      yield* Effect.sleep("50 millis")
+      yield* a.within(send("CONFIG", "RESETSTAT"))
+      const many = Array.from({ length: 200 }, () => b.ask())
+      expect(new Set(yield* Effect.all(many, { concurrency: "unbounded" }))).toEqual(new Set([1]))
+      yield* Fiber.join(first)
+      const stats = yield* a.within(send<string>("INFO", "commandstats"))
+      expect(Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1])).toBeLessThan(450)
+      expect(world.worked).toBe(1)
+    })
+  )
+
+  it.live("is right when the memory of Redis is full", () =>
+    Effect.gen(function* () {
+      const { a, b, world } = yield* pair()
+      yield* a.ask()
+      yield* b.ask()
+      yield* a.within(send("CONFIG", "SET", "maxmemory", "1"))
+      world.truth = 2
+      yield* a.invalidate("item:a")
+      expect(yield* a.ask()).toBe(2)
+      yield* eventually(
+        "the other is right as well",
+        Effect.map(b.ask(), (value) => value === 2)
+      )
+      yield* a.within(send("CONFIG", "SET", "maxmemory", "0"))
+    })
+  )
+
   it.live("keeps apart what has another prefix", () =>
     Effect.gen(function* () {
       const world: World = { truth: 1, worked: 0, pause: 0 }

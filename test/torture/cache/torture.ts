@@ -213,17 +213,19 @@ const attempt = (seconds: number, change: (cache: Driver) => Driver) =>
     return { truth, done }
   }).pipe(Effect.scoped)
 
-/** Keeps what it is refused to keep: what was begun before an invalidation. */
+/** Keeps what it is refused to keep: what was begun before an invalidation, when nobody else is about to. */
 const insisting = (cache: Driver): Driver => ({
   ...cache,
   fill: (slot, ticket, filling) =>
-    Effect.flatMap(cache.fill(slot, ticket, filling), (kept) =>
-      kept
-        ? Effect.succeed(true)
-        : Effect.flatMap(cache.claim(slot, 1), (own) =>
-            own === undefined ? Effect.succeed(false) : cache.fill(slot, own, filling)
-          )
-    )
+    Effect.gen(function* () {
+      if (yield* cache.fill(slot, ticket, filling)) return true
+      for (let tries = 0; tries < 50; tries++) {
+        const own = yield* cache.claim(slot, 50)
+        if (own !== undefined) return yield* cache.fill(slot, own, filling)
+        yield* Effect.sleep("5 millis")
+      }
+      return false
+    })
 })
 
 const run = ({ seconds, seed }: Options): Effect.Effect<Verdict, unknown> =>

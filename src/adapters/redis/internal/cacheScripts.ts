@@ -2,8 +2,8 @@
  * The cache's steps on the server, each of which nothing comes between.
  *
  * A tag has a mark: a text that nobody had before. An answer has the marks of its tags at the time when its making began, and
- * is right for as long as they are still those. Invalidating a tag gives it another mark. A tag that the server has forgotten
- * gets a new one with the next making, so what was kept under the old one is never found again.
+ * is right for as long as they are still those. Invalidating a tag takes its mark away. A tag without one, also because the
+ * server has forgotten it, gets another with the next making, so what was kept under the old one is never found again.
  *
  * All keys of a tenant have its name in braces, and are in one slot of a cluster.
  */
@@ -74,14 +74,13 @@ export const abandon = script(`${release}
 return 1
 `)
 
-// KEYS: progress, tags ...; ARGV: token, how long tags stay in ms, position, channel, message
+// KEYS: progress, tags ...; ARGV: how long progress stays in ms, position, channel, message
+// Deleting and publishing are allowed when the memory is full, so they come first.
 export const invalidate = script(`
-for i = 2, #KEYS do
-  redis.call('SET', KEYS[i], ARGV[1] .. '.' .. i, 'PX', ARGV[2], 'XX')
+if #KEYS > 1 then redis.call('DEL', unpack(KEYS, 2)) end
+redis.call('PUBLISH', ARGV[3], ARGV[4])
+if tonumber(ARGV[2]) > tonumber(redis.call('GET', KEYS[1]) or '0') then
+  redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[1])
 end
-if tonumber(ARGV[3]) > tonumber(redis.call('GET', KEYS[1]) or '0') then
-  redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[2])
-end
-redis.call('PUBLISH', ARGV[4], ARGV[5])
 return 1
 `)

@@ -60,12 +60,12 @@ export class Listening {
       Effect.gen({ self: this }, function* () {
         const connection = yield* this.connected(attempt++)
         const closed = ended(connection)
-        yield* request("SUBSCRIBE", async () => {
-          if (this.listeners.size > 0) await connection.subscribe(...this.listeners.keys())
-        })
+        // From here on whoever comes subscribes by itself: nobody is told to hear who does not.
         this.connection = connection
+        const channels = Array.from(this.listeners.keys())
+        if (channels.length > 0) yield* request("SUBSCRIBE", () => connection.subscribe(...channels))
         pause = firstPause
-        this.tell("up")
+        for (const channel of channels) this.tell("up", channel)
         yield* Effect.raceFirst(closed, beating(connection))
       })
     )
@@ -96,15 +96,15 @@ export class Listening {
         Effect.sync(() => {
           if (this.connection === connection) {
             this.connection = undefined
-            this.tell("down")
+            for (const channel of this.listeners.keys()) this.tell("down", channel)
           }
           connection.disconnect()
         })
     ).pipe(Effect.tap((connection) => request("CONNECT", () => connection.connect())))
   }
 
-  private tell(what: "up" | "down"): void {
-    for (const all of this.listeners.values()) for (const listener of all) listener[what]()
+  private tell(what: "up" | "down", channel: string): void {
+    for (const listener of this.listeners.get(channel) ?? []) listener[what]()
   }
 }
 

@@ -40,6 +40,8 @@ const longestPause = 50
 export class Serving {
   private readonly flights = new Map<string, Flight>()
   private readonly refreshing = new Set<string>()
+  /** Where one caller looks again and again for what another process makes. */
+  private readonly polls = new Map<string, Deferred.Deferred<void>>()
   private readonly cache: Driver
   private readonly policy: Policy
   private readonly counts: Counts
@@ -103,7 +105,6 @@ export class Serving {
     const { after, slot } = asked
     const id = idOf(slot)
     return Effect.gen({ self: this }, function* () {
-      let pause = firstPause
       while (true) {
         const flight = this.flights.get(id)
         if (flight !== undefined && flight.after >= after && flight.ticket.isCurrent()) {
@@ -112,14 +113,41 @@ export class Serving {
           this.counts.came("joined", fiber.context)
           return yield* outcome
         }
+        const poll = this.polls.get(id)
+        if (poll !== undefined) {
+          yield* Deferred.await(poll)
+          const entry = this.cache.peek(slot, after, timeOf(fiber))
+          if (entry !== undefined) return yield* this.found(asked, entry, "shared", fiber)
+        }
         const looked = yield* this.lookOrLead(asked, fiber)
-        if (looked._tag === "Led") return yield* looked.outcome
-        if (looked._tag === "Found") return yield* this.found(asked, looked.entry, "shared", fiber)
         // It may be this process that makes it.
-        if (this.flights.get(id)?.ticket.isCurrent() === true && flight === undefined) continue
-        yield* Effect.sleep(pause)
-        pause = Math.min(pause * 2, longestPause)
+        const isHere = this.flights.get(id)?.ticket.isCurrent() === true && flight === undefined
+        const isPolled = isHere || this.polls.has(id)
+        const seen = looked._tag === "Taken" && !isPolled ? yield* this.poll(asked, fiber) : looked
+        if (seen._tag === "Led") return yield* seen.outcome
+        if (seen._tag === "Found") return yield* this.found(asked, seen.entry, "shared", fiber)
       }
+    })
+  }
+
+  /** Looks until there is something, for all of this process that ask. */
+  private poll<R>(asked: Asked<R>, fiber: Fiber.Fiber<unknown, unknown>) {
+    const id = idOf(asked.slot)
+    return Effect.suspend(() => {
+      const done = Deferred.makeUnsafe<void>()
+      this.polls.set(id, done)
+      const looking = Effect.gen({ self: this }, function* () {
+        for (let pause = firstPause; ; pause = Math.min(pause * 2, longestPause)) {
+          yield* Effect.sleep(pause)
+          const looked = yield* this.lookOrLead(asked, fiber)
+          if (looked._tag !== "Taken") return looked
+        }
+      })
+      const ended = Effect.sync(() => {
+        this.polls.delete(id)
+        Deferred.doneUnsafe(done, Exit.void)
+      })
+      return Effect.ensuring(looking, ended)
     })
   }
 
