@@ -33,6 +33,7 @@ describe("the description of an API", () => {
       "put /tasks/{taskId}/title RenameTask",
       "post /commands/misbehave Misbehave",
       "post /commands/sign-up SignUp",
+      "post /commands/trace Trace",
       "get /tasks/{taskId} GetTask",
       "get /queries/list-titles ListTitles",
       "get /queries/page-titles PageTitles",

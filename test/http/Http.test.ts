@@ -257,6 +257,18 @@ describe("requests", () => {
     })
   )
 
+  it.live("belong to the trace that they come from", () =>
+    Effect.gen(function* () {
+      const { send } = yield* serve()
+      const traced = (headers: Record<string, string>) =>
+        Effect.map(send("/commands/trace", { method: "POST", headers }), ({ body }) => body.value)
+      const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+      expect(yield* traced({ traceparent })).toBe(traceparent)
+      expect(yield* traced({ traceparent: "00-zz" })).toBe("none")
+      expect(yield* traced({})).toBe("none")
+    })
+  )
+
   it.live("with a key that came before are answered as the first time", () =>
     Effect.gen(function* () {
       const { send } = yield* serve()

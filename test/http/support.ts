@@ -77,6 +77,8 @@ export class Misbehave extends Command.Class<Misbehave>()("Misbehave", {
 }) {}
 export class SignUp extends Command.Class<SignUp>()("SignUp", { payload: {}, success: Schema.String }) {}
 
+export class Trace extends Command.Class<Trace>()("Trace", { payload: {}, success: Schema.String }) {}
+
 const TaskView = Schema.Struct({ taskId: Schema.String, title: Schema.String, version: Schema.Int })
 
 export class GetTask extends Query.Class<GetTask>()("GetTask", {
@@ -157,6 +159,9 @@ const Commands = CommandBus.handlers(
         ? Effect.succeed(1.5)
         : Effect.never
   }),
+  on(Trace, () =>
+    Effect.withFiber((fiber) => Effect.succeed(MessageContext.unsafeMetadata(fiber).traceparent ?? "none"))
+  ),
   on(SignUp, () =>
     Effect.map(
       Effect.zip(TenantContext.TenantContext, MessageContext.MessageContext),
@@ -196,7 +201,7 @@ const Queries = QueryBus.handlers(
 )
 
 export const Tasks = Http.make("Tasks", {
-  commands: [CreateTask, RenameTask, Misbehave, SignUp],
+  commands: [CreateTask, RenameTask, Misbehave, SignUp, Trace],
   queries: [GetTask, ListTitles, PageTitles, FollowTitles, Search],
   routes: {
     CreateTask: { created: "/tasks/:taskId" },

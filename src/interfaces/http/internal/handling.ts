@@ -1,6 +1,7 @@
 /** What happens to a request of one endpoint, from its headers to the response. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
@@ -9,6 +10,7 @@ import * as Digest from "effect/crypto/Digest"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as HttpTraceContext from "effect/http/HttpTraceContext"
 import * as CommandBus from "../../../application/CommandBus.ts"
 import * as QueryBus from "../../../application/QueryBus.ts"
 import type * as Command from "../../../domain/Command.ts"
@@ -55,17 +57,28 @@ type Send = (
 
 export const sendCommand =
   (self: Message.AnyClass<Command.Any>): Send =>
-  (endpoint, encode) =>
-  (input, asked, principal) =>
-    Effect.gen(function* () {
-      const command = yield* CommandBus.parse(self, input)
-      const { expected, idempotencyKey } = asked
-      const messageId = idempotencyKey === undefined ? undefined : yield* nameOf(self, principal, idempotencyKey)
-      const sent = CommandBus.dispatch(command, { messageId, expected })
-      const dispatched = yield* expected === undefined ? sent : Effect.mapError(sent, ofExpectation)
-      const value = yield* encode(dispatched.value)
-      return () => Answer.ofCommand(endpoint, input, value, dispatched)
-    })
+  (endpoint, encode) => {
+    const dispatch = (input: Readonly<Record<string, unknown>>, command: Command.Any, options: CommandBus.Options) => {
+      const sent: Effect.Effect<CommandBus.Dispatched<unknown>, unknown, unknown> = CommandBus.dispatch(
+        command,
+        options
+      )
+      const expecting = options.expected === undefined ? sent : Effect.mapError(sent, ofExpectation)
+      return Effect.flatMap(expecting, (dispatched) =>
+        Effect.map(encode(dispatched.value), (value) => () => Answer.ofCommand(endpoint, input, value, dispatched))
+      )
+    }
+    return (input, { expected, idempotencyKey }, principal) =>
+      Effect.flatMap(
+        CommandBus.parse(self, input),
+        (command): Sent =>
+          idempotencyKey === undefined
+            ? dispatch(input, command, { expected })
+            : Effect.flatMap(nameOf(self, principal, idempotencyKey), (messageId) =>
+                dispatch(input, command, { expected, messageId })
+              )
+      )
+  }
 
 /** Who expects a version and meets with a conflict has expected another. */
 const ofExpectation = (error: unknown): unknown =>
@@ -77,12 +90,14 @@ export const sendQuery =
   (self: Message.AnyClass<Query.Any>): Send =>
   (endpoint, encode) =>
   (input, { after }) =>
-    Effect.gen(function* () {
-      const query = yield* QueryBus.parse(self, input)
-      const answer = yield* QueryBus.ask(query, { after })
-      const value = yield* encode(answer)
-      return (request) => Answer.ofQuery(endpoint, value, answer, request)
-    })
+    Effect.flatMap(QueryBus.parse(self, input), (query) =>
+      Effect.flatMap(QueryBus.ask(query, { after }), (answer) =>
+        Effect.map(
+          encode(answer),
+          (value) => (request: HttpServerRequest.HttpServerRequest) => Answer.ofQuery(endpoint, value, answer, request)
+        )
+      )
+    )
 
 /** The UUID (version 8) that a client's key stands for: another for each tenant, actor and command. */
 const nameOf = ({ tag }: Message.AnyClass, { actor, tenant }: Authenticator.Principal, key: string) =>
@@ -115,25 +130,39 @@ export const handler = (
     asked: Asked.Asked,
     correlationId: string,
     context: Context.Context<Called>
-  ) =>
-    Effect.gen(function* () {
-      const { headers, url } = request
-      const principal = endpoint.public ? serving.anonymous : yield* authenticate({ headers, url })
-      const { params } = Context.get(context, HttpRouter.RouteContext)
-      const search = Context.get(context, HttpServerRequest.ParsedSearchParams)
-      const input = yield* Input.read(endpoint, request, params, search, serving.maxBodyBytes)
-      const merged = Context.merge(services, context).pipe(
-        Context.add(TenantContext, { id: principal.tenant }),
+  ) => {
+    const { headers, url } = request
+    const { params } = Context.get(context, HttpRouter.RouteContext)
+    const search = Context.get(context, HttpServerRequest.ParsedSearchParams)
+    // What the request brings along wins over what was there when the layer was built.
+    const around = (given: Context.Context<never>, { actor, tenant }: Authenticator.Principal) => {
+      const merged = Context.merge(services, given).pipe(
+        Context.add(TenantContext, { id: tenant }),
         Context.add(MessageContext.MessageContext, {
           messageId: undefined,
           correlationId,
           causationId: undefined,
-          actor: principal.actor,
+          actor,
           attributes: undefined
         })
       )
-      return (yield* Effect.provideContext(send(input, asked, principal), merged))(request)
-    })
+      // Who traces has made a span of it already.
+      const span = headers["traceparent"] === undefined ? Option.none() : HttpTraceContext.fromHeaders(headers)
+      return Option.isSome(span) && !merged.mapUnsafe.has(Tracer.ParentSpan.key)
+        ? Context.add(merged, Tracer.ParentSpan, span.value)
+        : merged
+    }
+    const handled = (principal: Authenticator.Principal) =>
+      Effect.flatMap(Input.read(endpoint, request, params, search, serving.maxBodyBytes), (input) =>
+        Effect.map(
+          Effect.updateContext(send(input, asked, principal), (given: Context.Context<never>) =>
+            around(given, principal)
+          ),
+          (respond) => respond(request)
+        )
+      )
+    return endpoint.public ? handled(serving.anonymous) : Effect.flatMap(authenticate({ headers, url }), handled)
+  }
 
   return Effect.contextWith((context: Context.Context<Called>) =>
     Effect.withFiber((fiber) => {

@@ -1,0 +1,47 @@
+// What serving an API asks of a program: a handler for each message, and somebody who says who sends a request.
+import { expectTypeOf } from "@effect/vitest"
+import { type Layer, Schema } from "effect"
+import type * as HttpRouter from "effect/http/HttpRouter"
+import type * as HttpServer from "effect/http/HttpServer"
+import { type Authenticator, Command, type CommandBus, Query, type QueryBus } from "../../src/index.ts"
+import { Http, HttpServing } from "../../src/interfaces/http/index.ts"
+
+class Reserve extends Command.Class<Reserve>()("Reserve", { payload: { seat: Schema.String } }) {}
+class Cancel extends Command.Class<Cancel>()("Cancel", { payload: {} }) {}
+class Free extends Query.Class<Free>()("Free", {
+  payload: {},
+  success: Schema.Struct({ seats: Schema.Int, version: Schema.Int })
+}) {}
+
+const Seats = Http.make("Seats", { commands: [Reserve, Cancel], queries: [Free] })
+
+// Each message asks for its handler.
+expectTypeOf(Http.layer(Seats)).toEqualTypeOf<
+  Layer.Layer<
+    never,
+    never,
+    | HttpRouter.HttpRouter
+    | Authenticator.Authenticator
+    | CommandBus.Handler<"Reserve">
+    | CommandBus.Handler<"Cancel">
+    | QueryBus.Handler<"Free">
+  >
+>()
+
+// A server of it asks for the same, and for a server.
+expectTypeOf(HttpServing.serve(Http.layer(Http.make("Seats", { queries: [Free] })))).toEqualTypeOf<
+  Layer.Layer<never, never, HttpServer.HttpServer | Authenticator.Authenticator | QueryBus.Handler<"Free">>
+>()
+
+// A route is of a message that is served, and knows its answer.
+Http.make("Seats", { queries: [Free], routes: { Free: { etag: ({ version }) => version } } })
+// @ts-expect-error Its answer has no such field.
+Http.make("Seats", { queries: [Free], routes: { Free: { etag: ({ wrong }) => wrong } } })
+// @ts-expect-error It is not served.
+Http.make("Seats", { queries: [Free], routes: { Reserve: { path: "/seats" } } })
+// @ts-expect-error A path begins with a slash.
+Http.make("Seats", { queries: [Free], routes: { Free: { path: "seats" } } })
+// @ts-expect-error A query is no command.
+Http.make("Seats", { commands: [Free] })
+// @ts-expect-error A command is no query.
+Http.make("Seats", { queries: [Reserve] })
