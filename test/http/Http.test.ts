@@ -34,6 +34,20 @@ const serve = (options?: Http.Options) =>
     return { base, send: call(base), logged }
   })
 
+/** Sends these lines, and gives the first of what is answered. */
+const exchange = (base: string, lines: ReadonlyArray<string>) =>
+  Effect.promise(
+    () =>
+      new Promise<string>((resolve, reject) => {
+        const socket = connect(Number(new URL(base).port), "127.0.0.1", () => socket.write(lines.join("\r\n")))
+        socket.setEncoding("utf8").once("data", (part: string) => {
+          socket.destroy()
+          resolve(part)
+        })
+        socket.once("error", reject)
+      })
+  )
+
 const create = (taskId: string, title = "Write") => ({ body: { taskId, title } })
 
 describe("routes", () => {
@@ -224,6 +238,22 @@ describe("errors", () => {
         detail: "No answer within 20 ms"
       })
       expect((yield* hang("60")).body).toMatchObject({ status: 504, detail: "No answer within 300 ms" })
+    })
+  )
+
+  it.live("of a client that does not send all of it are its own", () =>
+    Effect.gen(function* () {
+      const { base } = yield* serve({ timeout: "100 millis", maxBodyBytes: 50 })
+      const head = [
+        "POST /commands/create-task HTTP/1.1",
+        "host: x",
+        "authorization: Bearer ada",
+        "content-type: application/json"
+      ]
+      const half = yield* exchange(base, [...head, "content-length: 40", "", '{"taskId"'])
+      expect(half).toMatch(/^HTTP\/1\.1 408 /)
+      const chunks = [`40\r\n${"x".repeat(64)}`, "0", "", ""]
+      expect(yield* exchange(base, [...head, "transfer-encoding: chunked", "", ...chunks])).toMatch(/^HTTP\/1\.1 413 /)
     })
   )
 

@@ -55,6 +55,8 @@ describe("a server", () => {
       expect((yield* send("/commands/create-task")).headers.get("allow")).toBe("POST")
       expect((yield* send("/commands/create-task", create)).status).toBe(201)
       expect((yield* send("/%ff")).status).toBe(404)
+      // An id as long as it is has its place.
+      expect((yield* send(`/tasks/${"x".repeat(3_000)}`)).status).toBe(422)
     })
   )
 

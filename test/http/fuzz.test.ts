@@ -31,7 +31,7 @@ const texts = [
   "1e999",
   "9".repeat(40),
   "Task-t-1",
-  "globex",
+  "other-tenant",
   "'; drop table events; --",
   "${jndi:ldap://x}",
   "<script>alert(1)</script>",

@@ -107,7 +107,7 @@ CommandBus.handlers(reserve, group(reserve, failing))
 CommandBus.handlers(on(Reserve, () => Effect.succeed("A1")))
 // @ts-expect-error: Property 'row' does not exist on type 'Reserve'
 CommandBus.handlers(on(Reserve, ({ row }) => Effect.succeed(row)))
-// @ts-expect-error: Type 'typeof Full' is missing the following properties from type 'AnyClass<Any>': kind, tag, success, error, issues
+// @ts-expect-error: Type 'typeof Full' is missing the following properties from type 'AnyClass<Any>': kind, tag, success, error
 CommandBus.handlers(on(Full, () => Effect.void))
 
 // A handler's layer is given what it requires.

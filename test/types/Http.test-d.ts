@@ -35,13 +35,17 @@ expectTypeOf(HttpServing.serve(Http.layer(Http.make("Seats", { queries: [Free] }
 
 // A route is of a message that is served, and knows its answer.
 Http.make("Seats", { queries: [Free], routes: { Free: { etag: ({ version }) => version } } })
-// @ts-expect-error Its answer has no such field.
+// Its answer has no such field.
+// @ts-expect-error: Property 'wrong' does not exist on type '{ readonly seats: number; readonly version: number; }'
 Http.make("Seats", { queries: [Free], routes: { Free: { etag: ({ wrong }) => wrong } } })
-// @ts-expect-error It is not served.
+// It is not served.
+// @ts-expect-error: 'Reserve' does not exist in type 'Routes<Free>'
 Http.make("Seats", { queries: [Free], routes: { Reserve: { path: "/seats" } } })
-// @ts-expect-error A path begins with a slash.
+// @ts-expect-error: Type '"seats"' is not assignable to type '`/${string}`'
 Http.make("Seats", { queries: [Free], routes: { Free: { path: "seats" } } })
-// @ts-expect-error A query is no command.
+// A query is no command.
+// @ts-expect-error: is not assignable to type '{ readonly kind: "command"; }'
 Http.make("Seats", { commands: [Free] })
-// @ts-expect-error A command is no query.
+// A command is no query.
+// @ts-expect-error: is not assignable to type '{ readonly kind: "query"; }'
 Http.make("Seats", { queries: [Reserve] })

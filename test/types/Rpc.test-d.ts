@@ -67,7 +67,7 @@ build(Http)
 run(QueryBus.ask(new Elsewhere()).pipe(Effect.provide([Given, single])))
 // @ts-expect-error: Type 'TenantContext' is not assignable to type 'never'
 run(QueryBus.ask(new Free()).pipe(Effect.provide(Given)))
-// @ts-expect-error: Type 'typeof Full' is missing the following properties from type 'AnyClass<Any>': kind, tag, success, error, issues
+// @ts-expect-error: Type 'typeof Full' is missing the following properties from type 'AnyClass<Any>': kind, tag, success, error
 MessageGroup.make(Reserve, Full)
 // @ts-expect-error: Property 'path' is missing in type '{}' but required in type 'Options'
 BusServer.layerHttp(Seats, {})

@@ -34,6 +34,20 @@ export class NoRoute extends Schema.TaggedError<NoRoute>("effect-cqrs/http/NoRou
 }
 
 /**
+ * The request was not sent to its end in the time that the server allows. A 408 says so.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class TooSlow extends Schema.TaggedError<TooSlow>("effect-cqrs/http/TooSlow")("TooSlow", {
+  afterMillis: Schema.Number
+}) {
+  override get message(): string {
+    return `The request was not sent to its end within ${this.afterMillis} ms`
+  }
+}
+
+/**
  * The path is served by other methods, which `allow` lists. A 405 says so.
  *
  * @category reasons
@@ -165,6 +179,7 @@ export class HttpError extends Schema.TaggedError<HttpError>("effect-cqrs/http/H
     UnsupportedMediaType,
     HeadersTooLarge,
     CrossOrigin,
+    TooSlow,
     TimedOut
   ])
 }) {

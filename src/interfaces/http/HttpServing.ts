@@ -135,7 +135,10 @@ export function serve(app: Layer.Layer<never, unknown, HttpRouter.HttpRouter>, o
         ...(health === false ? [] : [healthRoutes(health, gate.isDraining)]),
         ...(metrics === undefined ? [] : [PrometheusMetrics.layerHttp({ path: metrics })])
       ).pipe(Layer.provide(Layer.succeed(Known.KnownPaths, known)))
-      const handler = yield* HttpRouter.toHttpEffect(routes)
+      // A path may be as long as the headers let it.
+      const handler = yield* Effect.provideService(HttpRouter.toHttpEffect(routes), HttpRouter.RouterConfig, {
+        maxParamLength: maxHeaderBytes
+      })
       const draining = Effect.suspend(() => {
         state.draining = true
         return drain === undefined ? Effect.void : Effect.sleep(drain)

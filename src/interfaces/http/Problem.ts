@@ -173,6 +173,8 @@ export const ofRequest = (reason: HttpError.HttpError["reason"]): Row => {
       }
     case "NotAcceptable":
       return { status: 406, code: "NotAcceptable", title: "Not acceptable", detail }
+    case "TooSlow":
+      return { status: 408, code: "TooSlow", title: "Request timeout", detail, headers: { connection: "close" } }
     case "PreconditionFailed":
       return { status: 412, code: "PreconditionFailed", title: "Precondition failed", detail }
     case "BodyTooLarge":

@@ -80,10 +80,12 @@ const rows: ReadonlyArray<Problem.Row> = [
   request(new HttpError.NotAcceptable()),
   Problem.ofDispatch(new DispatchError.Conflict({ stream: "", expected: 0, actual: 0 })),
   Problem.ofDispatch(new DispatchError.Gone({ stream: "" })),
+  request(new HttpError.TooSlow({ afterMillis: 30_000 })),
   request(new HttpError.PreconditionFailed()),
   request(new HttpError.BodyTooLarge({ limit: 1024 * 1024 })),
   request(new HttpError.UnsupportedMediaType()),
   Problem.ofDispatch(new DispatchError.Invalid({ issues })),
+  Problem.ofDispatch(new DispatchError.RateLimited({ limit: 10, remaining: 0, retryAfterMillis: 1_000 })),
   Problem.internal,
   Problem.ofDispatch(new DispatchError.Unreachable({ service: "" })),
   Problem.ofDispatch(new DispatchError.Storage({ operation: "", retryable: true })),
@@ -143,7 +145,7 @@ export const problems = (
   const hasBody = endpoint.inQuery === undefined
   const left = new Set([
     ...(endpoint.public ? [401, 403] : []),
-    ...(hasBody ? [] : [413, 415]),
+    ...(hasBody ? [] : [408, 413, 415]),
     ...(endpoint.message.kind === "query" ? [409, 412] : [])
   ])
   const general = rows.filter(({ status }) => !left.has(status))

@@ -113,12 +113,13 @@ const failed = (gate: Gate, request: HttpServerRequest.HttpServerRequest, cause:
     path: pathOf(request.url)
   })
 
-const tableOf = (gate: Gate, { url }: HttpServerRequest.HttpServerRequest, error: unknown): Problem.Row | undefined => {
+const tableOf = (gate: Gate, request: HttpServerRequest.HttpServerRequest, error: unknown): Problem.Row | undefined => {
   if (!HttpServerError.isHttpServerError(error)) return Problem.ofAnybody(error)
   switch (error.reason._tag) {
     case "RouteNotFound": {
-      const allow = gate.methodsOf(pathOf(url))
-      return Problem.ofRequest(allow.length === 0 ? new HttpError.NoRoute() : new HttpError.MethodNotAllowed({ allow }))
+      const allow = gate.methodsOf(pathOf(request.url))
+      const isOther = allow.length > 0 && !allow.includes(request.method)
+      return Problem.ofRequest(isOther ? new HttpError.MethodNotAllowed({ allow }) : new HttpError.NoRoute())
     }
     case "RequestParseError":
       return Problem.ofRequest(new HttpError.Malformed({ part: "request", expected: "whole" }))

@@ -111,6 +111,14 @@ const nameOf = ({ tag }: Message.AnyClass, { actor, tenant }: Authenticator.Prin
 
 const withoutPerCall = Context.omit(TenantContext, Scope.Scope, Tracer.ParentSpan, Receipt.Collector)
 
+/** Whether all of a request has come: who is to blame that the time is over. */
+interface Phase {
+  isRead: boolean
+}
+
+const timedOut = ({ isRead }: Phase, afterMillis: number): HttpError.HttpError["reason"] =>
+  isRead ? new HttpError.TimedOut({ afterMillis }) : new HttpError.TooSlow({ afterMillis })
+
 /** What the router gives each request. */
 type Called = HttpServerRequest.HttpServerRequest | HttpServerRequest.ParsedSearchParams | HttpRouter.RouteContext
 
@@ -129,7 +137,8 @@ export const handler = (
     request: HttpServerRequest.HttpServerRequest,
     asked: Asked.Asked,
     correlationId: string,
-    context: Context.Context<Called>
+    context: Context.Context<Called>,
+    phase: Phase
   ) => {
     const { headers, url } = request
     const { params } = Context.get(context, HttpRouter.RouteContext)
@@ -153,14 +162,15 @@ export const handler = (
         : merged
     }
     const handled = (principal: Authenticator.Principal) =>
-      Effect.flatMap(Input.read(endpoint, request, params, search, serving.maxBodyBytes), (input) =>
-        Effect.map(
+      Effect.flatMap(Input.read(endpoint, request, params, search, serving.maxBodyBytes), (input) => {
+        phase.isRead = true
+        return Effect.map(
           Effect.updateContext(send(input, asked, principal), (given: Context.Context<never>) =>
             around(given, principal)
           ),
           (respond) => respond(request)
         )
-      )
+      })
     return endpoint.public ? handled(serving.anonymous) : Effect.flatMap(authenticate({ headers, url }), handled)
   }
 
@@ -172,10 +182,11 @@ export const handler = (
       const asked = read.success
       const correlationId = asked.correlationId ?? fiber.getRef(IdGenerator.IdGenerator).unsafeNext(fiber)
       const millis = Math.min(asked.timeoutMillis ?? serving.timeoutMillis, serving.timeoutMillis)
-      return answered(request, asked, correlationId, context).pipe(
+      const phase: Phase = { isRead: endpoint.inQuery !== undefined }
+      return answered(request, asked, correlationId, context, phase).pipe(
         Effect.timeoutOrElse({
           duration: millis,
-          orElse: () => Effect.fail(HttpError.make(new HttpError.TimedOut({ afterMillis: millis })))
+          orElse: () => Effect.fail(HttpError.make(timedOut(phase, millis)))
         }),
         Effect.catchCause((cause) => Failing.refused(cause, table, endpoint, correlationId)),
         Effect.map(HttpServerResponse.setHeader("x-correlation-id", correlationId))

@@ -1,6 +1,7 @@
 /** The payload of a message, from the path, the question mark and the body of a request. */
 import * as ByteSize from "effect/ByteSize"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import type * as HttpServerError from "effect/http/HttpServerError"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
@@ -47,6 +48,9 @@ const readBody = (
   if (Number(length) > maxBytes) return refuse(new HttpError.BodyTooLarge({ limit: maxBytes }))
   return request.text.pipe(
     Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.fromInputUnsafe(maxBytes)),
+    // What reads a body cannot be interrupted, and a client may take for ever to send one: it ends with the connection.
+    Effect.forkDetach({ startImmediately: true }),
+    Effect.flatMap(Fiber.join),
     Effect.catch((error) => refuse(ofBody(error, maxBytes))),
     Effect.flatMap(parse)
   )
