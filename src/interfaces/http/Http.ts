@@ -173,7 +173,6 @@ export interface Options {
  * import * as Layer from "effect/Layer"
  * import * as Schema from "effect/Schema"
  * import * as HttpRouter from "effect/http/HttpRouter"
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
  *
  * class Greet extends Query.Class<Greet>()("Greet", { payload: { name: Schema.String }, success: Schema.String }) {}
  *
