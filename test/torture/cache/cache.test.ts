@@ -1,7 +1,8 @@
 import { describe } from "@effect/vitest"
+import * as servers from "../../services/servers.ts"
 import { checkTorture } from "../check.ts"
 import { torture } from "./torture.ts"
 
-describe("a cache in Redis", () => {
+describe.skipIf(servers.redisProgram() === undefined)("a cache in Redis", () => {
   checkTorture(torture, 4)
 })

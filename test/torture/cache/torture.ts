@@ -230,7 +230,7 @@ const insisting = (cache: Driver): Driver => ({
 
 const run = ({ seconds, seed }: Options): Effect.Effect<Verdict, unknown> =>
   Effect.gen(function* () {
-    if (servers.redisProgram() === undefined) return { problems: [], counters: { "not run": servers.withoutRedis } }
+    if (servers.redisProgram() === undefined) return { problems: [servers.withoutRedis], counters: {} }
     const { done, truth } = yield* attempt(seconds, (cache) => cache)
     const wrong = yield* attempt(1, insisting)
     return {
