@@ -11,7 +11,7 @@ interface Member {
 }
 
 export class Crew {
-  readonly counts = { kills: 0, freezes: 0, sessions: 0, "segments lost to another": 0 }
+  readonly counts = { kills: 0, freezes: 0, sessions: 0, "starts cut off": 0, "segments lost to another": 0 }
   readonly deaths: Array<string> = []
   private readonly file: string
   private readonly url: string
@@ -82,11 +82,22 @@ export class Crew {
     child.on("message", (message) => {
       if (typeof message !== "object") return
       if ("ready" in message) member.ready = true
-      if ("died" in message) this.deaths.push(`a worker died: ${String(message.died)}`)
+      if ("died" in message) this.died(n, member, String(message.died))
       if ("said" in message && /another worker has|lost the segment/.test(String(message.said))) {
         this.counts["segments lost to another"]++
       }
     })
     this.members[n] = member
+  }
+
+  // A program whose session is cut off while it starts ends with a typed error, and whoever looks after it starts it again.
+  private died(n: number, member: Member, why: string): void {
+    if (member.ready || !why.includes("PostgresError")) {
+      this.deaths.push(`a worker died: ${why}`)
+      return
+    }
+    this.counts["starts cut off"]++
+    this.end(member)
+    this.start(n)
   }
 }
