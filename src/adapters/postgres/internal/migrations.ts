@@ -7,12 +7,10 @@ import { flows } from "./schema/flows.ts"
 import { grouping } from "./schema/grouping.ts"
 import { highWater } from "./schema/highWater.ts"
 import { inbox } from "./schema/inbox.ts"
-import { leases } from "./schema/leases.ts"
 import { locks } from "./schema/locks.ts"
 import { outbox } from "./schema/outbox.ts"
 import { partitions } from "./schema/partitions.ts"
 import { projections } from "./schema/projections.ts"
-import { queuePlans } from "./schema/queuePlans.ts"
 import { snapshots } from "./schema/snapshots.ts"
 import { importing } from "./schema/importing.ts"
 import { streams } from "./schema/streams.ts"
@@ -39,7 +37,5 @@ export const migrations: ReadonlyArray<Migration> = [
   { id: 10, name: "outbox", statements: [...partitions, ...outbox] },
   { id: 11, name: "inbox", statements: inbox },
   { id: 12, name: "flows", statements: flows },
-  { id: 13, name: "leases", statements: leases },
-  { id: 14, name: "locks", statements: locks },
-  { id: 15, name: "queue_plans", statements: queuePlans }
+  { id: 13, name: "locks", statements: locks }
 ]
