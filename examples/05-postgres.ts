@@ -1,4 +1,5 @@
 // The same program on Postgres: another layer, and tables of your own in the same transaction as the events.
+// Needs a database: DATABASE_URL=postgres://user:password@host:5432/name.
 import { Config, Effect, Layer, Result, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import {

@@ -4,6 +4,7 @@
 import { Config, Effect, Layer, Redacted } from "effect"
 import { HttpServer } from "effect/http"
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
+import { HttpServing } from "effect-cqrs/http"
 import type { PgliteError } from "effect-cqrs/pglite"
 import { Postgres, type PostgresError } from "effect-cqrs/postgres"
 import * as Pglite from "effect-cqrs/postgres/pglite"
@@ -36,7 +37,7 @@ const listening = Layer.effectDiscard(
   HttpServer.addressFormattedWith((address) => Effect.sync(() => console.log(`The board is at ${address}`)))
 )
 
-const http = NodeHttpServer.layer(createServer, {
+const http = NodeHttpServer.layer(() => createServer(HttpServing.nodeOptions), {
   port: Number(process.env["PORT"] ?? 3000),
   host: "127.0.0.1",
   gracefulShutdownTimeout: "1 second"

@@ -5,7 +5,7 @@ import { Effect, Layer, type Redacted } from "effect"
 import { HttpRouter, type HttpServer, HttpServerResponse } from "effect/http"
 import { NodeCrypto } from "@effect/platform-node"
 import { type Authenticator, LiveConnections, LiveTail, LiveTokens, SystemContext } from "effect-cqrs"
-import { Http } from "effect-cqrs/http"
+import { Http, HttpServing } from "effect-cqrs/http"
 import { BusServer } from "effect-cqrs/rpc"
 import { Sse } from "effect-cqrs/sse"
 import * as fs from "node:fs"
@@ -29,7 +29,7 @@ const folder = path.join(import.meta.dirname, "page")
 const page = (file: string, contentType: string) =>
   HttpServerResponse.uint8Array(fs.readFileSync(path.join(folder, file)), {
     contentType,
-    headers: { "cache-control": "no-cache" }
+    headers: { "cache-control": "no-cache", "content-security-policy": "default-src 'self'; img-src data:" }
   })
 
 const Pages = Layer.mergeAll(
@@ -60,9 +60,8 @@ export const layer = <E>({
   readonly http: Layer.Layer<HttpServer.HttpServer, E>
   readonly secret: Redacted.Redacted
 }) =>
-  HttpRouter.serve(
-    Layer.mergeAll(Http.layer(Api), BusServer.layerHttp(Messages.Board, { path: "/rpc" }), Pages, Live),
-    { disableListenLog: true, disableLogger: true }
+  HttpServing.serve(
+    Layer.mergeAll(Http.layer(Api), BusServer.layerHttp(Messages.Board, { path: "/rpc" }), Pages, Live)
   ).pipe(
     Layer.provideMerge(http),
     Layer.provide(Board.layer),
