@@ -16,7 +16,7 @@ import * as support from "../../adapters/postgres/support.ts"
 import * as database from "../../services/database.ts"
 import * as session from "../session.ts"
 import type { Options, Torture, Verdict } from "../Torture.ts"
-import { Crew } from "./crew.ts"
+import { Crew, disturb } from "../crew.ts"
 import { judge, lease, prepare, workerName } from "./sink.ts"
 
 const crowd = 4
@@ -37,27 +37,6 @@ const writing = (over: Ref.Ref<boolean>) =>
     return n
   })
 
-const cut = (own: session.Session) =>
-  Effect.map(
-    session.rows(
-      own,
-      `select pg_terminate_backend(pid) from pg_stat_activity
-      where datname = current_database() and application_name = $1 order by random() limit 3`,
-      [workerName]
-    ),
-    (rows) => rows.length
-  )
-
-const disturb = (crew: Crew, own: session.Session) =>
-  Effect.gen(function* () {
-    yield* Effect.sleep(yield* Random.nextIntBetween(100, 400))
-    const choice = yield* Random.nextIntBetween(0, 10)
-    const one = yield* Random.nextIntBetween(0, crowd)
-    if (choice < 4) crew.kill(one)
-    else if (choice < 8) crew.freeze(one, lease * 2.5)
-    else crew.counts.sessions += yield* cut(own)
-  })
-
 const run = ({ seconds, seed, server }: Options) =>
   Effect.gen(function* () {
     const url = yield* database.make(yield* server)
@@ -73,7 +52,7 @@ const run = ({ seconds, seed, server }: Options) =>
       const writer = yield* Effect.forkChild(writing(over))
       yield* crew.ready
       const until = performance.now() + seconds * 1000
-      while (performance.now() < until) yield* disturb(crew, own)
+      while (performance.now() < until) yield* disturb(crew, own, { application: workerName, lease })
       yield* Ref.set(over, true)
       const written = yield* Fiber.join(writer)
       crew.thaw()

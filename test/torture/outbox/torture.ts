@@ -14,7 +14,7 @@ import * as Outbox from "../../../src/ports/Outbox.ts"
 import { UnitOfWork } from "../../../src/ports/UnitOfWork.ts"
 import * as support from "../../adapters/postgres/support.ts"
 import * as database from "../../services/database.ts"
-import { Crew } from "../consumers/crew.ts"
+import { Crew, disturb } from "../crew.ts"
 import * as session from "../session.ts"
 import type { Options, Torture, Verdict } from "../Torture.ts"
 import { judge, lease, prepare, records, Sent, workerName } from "./sink.ts"
@@ -72,27 +72,6 @@ const beingStale = (over: Ref.Ref<boolean>, problems: Array<string>) =>
     return refused
   })
 
-const cut = (own: session.Session) =>
-  Effect.map(
-    session.rows(
-      own,
-      `select pg_terminate_backend(pid) from pg_stat_activity
-      where datname = current_database() and application_name = $1 order by random() limit 3`,
-      [workerName]
-    ),
-    (rows) => rows.length
-  )
-
-const disturb = (crew: Crew, own: session.Session) =>
-  Effect.gen(function* () {
-    yield* Effect.sleep(yield* Random.nextIntBetween(100, 400))
-    const choice = yield* Random.nextIntBetween(0, 10)
-    const one = yield* Random.nextIntBetween(0, crowd)
-    if (choice < 4) crew.kill(one)
-    else if (choice < 8) crew.freeze(one, lease * 2.5)
-    else crew.counts.sessions += yield* cut(own)
-  })
-
 const run = ({ seconds, seed, server }: Options) =>
   Effect.gen(function* () {
     const url = yield* database.make(yield* server)
@@ -112,7 +91,7 @@ const run = ({ seconds, seed, server }: Options) =>
       const stale = yield* Effect.forkChild(beingStale(over, problems))
       yield* crew.ready
       const until = performance.now() + seconds * 1000
-      while (performance.now() < until) yield* disturb(crew, own)
+      while (performance.now() < until) yield* disturb(crew, own, { application: workerName, lease })
       yield* Ref.set(over, true)
       yield* Fiber.joinAll(working)
       const refused = yield* Fiber.join(stale)

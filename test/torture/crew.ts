@@ -1,8 +1,10 @@
 /**
- * Processes that are killed, frozen and started again.
+ * Processes that are killed, frozen, cut off and started again.
  */
 import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
 import * as childProcess from "node:child_process"
+import * as session from "./session.ts"
 
 interface Member {
   readonly child: childProcess.ChildProcess
@@ -13,6 +15,7 @@ interface Member {
 export class Crew {
   readonly counts = { kills: 0, freezes: 0, sessions: 0, "starts cut off": 0, "segments lost to another": 0 }
   readonly deaths: Array<string> = []
+  readonly size: number
   private readonly file: string
   private readonly url: string
   private readonly members: Array<Member> = []
@@ -21,6 +24,7 @@ export class Crew {
   constructor(file: string, url: string, size: number) {
     this.file = file
     this.url = url
+    this.size = size
     for (let n = 0; n < size; n++) this.start(n)
   }
 
@@ -101,3 +105,31 @@ export class Crew {
     this.start(n)
   }
 }
+
+/** What makes the workers' sessions known to the server, and how long, in milliseconds, one may say nothing before another takes over. */
+interface Target {
+  readonly application: string
+  readonly lease: number
+}
+
+/** Kills or freezes one of them, or ends a few of their sessions, a little later. */
+export const disturb = (crew: Crew, own: session.Session, { application, lease }: Target) =>
+  Effect.gen(function* () {
+    yield* Effect.sleep(yield* Random.nextIntBetween(100, 400))
+    const choice = yield* Random.nextIntBetween(0, 10)
+    const one = yield* Random.nextIntBetween(0, crew.size)
+    if (choice < 4) crew.kill(one)
+    else if (choice < 8) crew.freeze(one, lease * 2.5)
+    else crew.counts.sessions += yield* cut(own, application)
+  })
+
+const cut = (own: session.Session, application: string) =>
+  Effect.map(
+    session.rows(
+      own,
+      `select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and application_name = $1 order by random() limit 3`,
+      [application]
+    ),
+    (rows) => rows.length
+  )
