@@ -119,6 +119,27 @@ describe("a server", () => {
     })
   )
 
+  it.live("lets pages of all origins in without the credentials of anybody", () =>
+    Effect.gen(function* () {
+      const { send } = yield* serve({ cors: { origins: "*", credentials: true } })
+      const asked = yield* send("/commands/create-task", { ...create, headers: { origin: "https://evil.example" } })
+      expect([asked.status, asked.headers.get("access-control-allow-origin")]).toEqual([201, "*"])
+      expect(asked.headers.get("access-control-allow-credentials")).toBeNull()
+    })
+  )
+
+  it.live("keeps what an answer says that it varies by", () =>
+    Effect.gen(function* () {
+      const Varying = HttpRouter.add(
+        "GET",
+        "/varying",
+        HttpServerResponse.text("", { headers: { vary: "accept-language" } })
+      )
+      const { send } = yield* serve({ cors: { origins: ["https://app.example.com"] } }, Varying)
+      expect((yield* send("/varying")).headers.get("vary")).toBe("accept-language, Origin")
+    })
+  )
+
   it.live("takes no more headers and no longer URL than it is said to", () =>
     Effect.gen(function* () {
       const { base, send } = yield* serve({ maxHeaderBytes: 2_000 })

@@ -52,11 +52,12 @@ export const around =
         const headers: Record<string, string> = { ...always, ...response.headers }
         headers["cross-origin-resource-policy"] = from === "allowed" ? "cross-origin" : "same-origin"
         if (request.originalUrl.startsWith("https:")) headers["strict-transport-security"] = "max-age=31536000"
-        if (gate.origins !== "*" && gate.origins.size > 0) headers["vary"] = "Origin"
+        const isAnybody = gate.origins === "*"
+        if (gate.origins !== "*" && gate.origins.size > 0) headers["vary"] = varying(headers["vary"])
         if (from === "allowed") {
-          headers["access-control-allow-origin"] = request.headers["origin"] ?? "null"
+          headers["access-control-allow-origin"] = isAnybody ? "*" : (request.headers["origin"] ?? "null")
           headers["access-control-expose-headers"] = exposed
-          if (gate.credentials) headers["access-control-allow-credentials"] = "true"
+          if (gate.credentials && !isAnybody) headers["access-control-allow-credentials"] = "true"
         }
         if (gate.isDraining()) headers["connection"] = "close"
         return HttpServerResponse.setHeaders(response, headers)
@@ -65,6 +66,8 @@ export const around =
     })
 
 const exposed = "etag, location, link, retry-after, x-correlation-id, x-read-after"
+
+const varying = (before: string | undefined): string => (before === undefined ? "Origin" : `${before}, Origin`)
 
 /** Whether the page that asks is of the server itself (or no page), of an origin that is allowed, or of another. */
 type Origin = "same" | "allowed" | "other"
