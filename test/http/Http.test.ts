@@ -277,6 +277,27 @@ describe("requests", () => {
     })
   )
 
+  it.live("are asked who sends them before anything else is said of them", () =>
+    Effect.gen(function* () {
+      const { send } = yield* serve()
+      const wrong = [
+        { accept: "text/html" },
+        { "if-match": "1" },
+        { "x-request-timeout": "soon" },
+        { "idempotency-key": "a b" }
+      ]
+      for (const headers of wrong) {
+        const refused = yield* send("/commands/create-task", { ...create("t-1"), as: "mallory", headers })
+        expect([headers, refused.status]).toEqual([headers, 401])
+        const known = yield* send("/commands/create-task", {
+          ...create("t-1"),
+          headers: { ...headers, "x-correlation-id": "r-1" }
+        })
+        expect([headers, known.headers.get("x-correlation-id")]).toEqual([headers, "r-1"])
+      }
+    })
+  )
+
   it.live("keep their correlation id, or get one", () =>
     Effect.gen(function* () {
       const { send } = yield* serve()

@@ -7,8 +7,6 @@ import * as HttpError from "../HttpError.ts"
 
 /** What a request asks for beside its message. */
 export interface Asked {
-  /** Undefined where the request names none, or none that a log should hold. */
-  readonly correlationId: string | undefined
   /** Undefined where the server's own time is all there is. */
   readonly timeoutMillis: number | undefined
   readonly idempotencyKey: string | undefined
@@ -41,7 +39,6 @@ export const read = (kind: Message.Kind, headers: Headers): Result.Result<Asked,
   const expected = kind === "command" ? precondition(headers) : Result.succeed(undefined)
   if (Result.isFailure(expected)) return Result.fail(expected.failure)
   return Result.succeed({
-    correlationId: correlation(headers["x-correlation-id"]),
     timeoutMillis,
     idempotencyKey,
     after: position === undefined ? undefined : { position },
@@ -72,8 +69,8 @@ const precondition = (headers: Headers): Result.Result<Precondition.Expected | u
   return Result.succeed(versions)
 }
 
-/** A text of others that may stand in a log and in a header. */
-const correlation = (text: string | undefined): string | undefined =>
+/** Undefined where a request names none, or none that may stand in a log and in a header. */
+export const correlationId = ({ "x-correlation-id": text }: Headers): string | undefined =>
   text !== undefined && /^[\w.:@/+=-]{1,128}$/.test(text) ? text : undefined
 
 const acceptsJson = (accept: string | undefined): boolean =>

@@ -135,7 +135,7 @@ export const handler = (
 
   const answered = (
     request: HttpServerRequest.HttpServerRequest,
-    asked: Asked.Asked,
+    read: Result.Result<Asked.Asked, HttpError.HttpError>,
     correlationId: string,
     context: Context.Context<Called>,
     phase: Phase
@@ -162,6 +162,8 @@ export const handler = (
         : merged
     }
     const handled = (principal: Authenticator.Principal) =>
+      Result.isFailure(read) ? Effect.fail(read.failure) : understood(principal, read.success)
+    const understood = (principal: Authenticator.Principal, asked: Asked.Asked) =>
       Effect.flatMap(Input.read(endpoint, request, params, search, serving.maxBodyBytes), (input) => {
         phase.isRead = true
         return Effect.map(
@@ -178,12 +180,12 @@ export const handler = (
     Effect.withFiber((fiber) => {
       const request = Context.get(context, HttpServerRequest.HttpServerRequest)
       const read = Asked.read(endpoint.message.kind, request.headers)
-      if (Result.isFailure(read)) return Effect.succeed(Problem.respond(Problem.ofRequest(read.failure.reason)))
-      const asked = read.success
-      const correlationId = asked.correlationId ?? fiber.getRef(IdGenerator.IdGenerator).unsafeNext(fiber)
-      const millis = Math.min(asked.timeoutMillis ?? serving.timeoutMillis, serving.timeoutMillis)
+      const correlationId =
+        Asked.correlationId(request.headers) ?? fiber.getRef(IdGenerator.IdGenerator).unsafeNext(fiber)
+      const asked = Result.isSuccess(read) ? read.success.timeoutMillis : undefined
+      const millis = Math.min(asked ?? serving.timeoutMillis, serving.timeoutMillis)
       const phase: Phase = { isRead: endpoint.inQuery !== undefined }
-      return answered(request, asked, correlationId, context, phase).pipe(
+      return answered(request, read, correlationId, context, phase).pipe(
         Effect.timeoutOrElse({
           duration: millis,
           orElse: () => Effect.fail(HttpError.make(timedOut(phase, millis)))
