@@ -4,6 +4,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
 import * as References from "effect/References"
 import * as Schema from "effect/Schema"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -37,9 +38,10 @@ const serve = (options?: Http.Options) =>
 /** Sends these lines, and gives the first of what is answered. */
 const exchange = (base: string, lines: ReadonlyArray<string>) =>
   Effect.promise(
-    () =>
+    (signal) =>
       new Promise<string>((resolve, reject) => {
         const socket = connect(Number(new URL(base).port), "127.0.0.1", () => socket.write(lines.join("\r\n")))
+        signal.addEventListener("abort", () => socket.destroy())
         socket.setEncoding("utf8").once("data", (part: string) => {
           socket.destroy()
           resolve(part)
@@ -224,6 +226,34 @@ describe("errors", () => {
         expect(entry?.id).toBe(body.id)
         expect(entry?.text).toContain(how === "lie" ? "Expected an integer" : "secret of a handler")
       }
+    })
+  )
+
+  it.live("of what was ended while a handler waited for it are problems like others", () =>
+    Effect.gen(function* () {
+      const { logged, send } = yield* serve()
+      const stopped = yield* send("/commands/misbehave", { body: { how: "stop" } })
+      expect(problem(stopped)).toEqual([503, "Unavailable"])
+      expect(stopped.headers.get("retry-after")).toBe("1")
+      expect(logged.map(({ id }) => id)).toEqual([stopped.body.id])
+    })
+  )
+
+  it.live("are nobody's when a client goes: what it asked for is interrupted", () =>
+    Effect.gen(function* () {
+      const { base, logged, send } = yield* serve()
+      const body = '{"how":"hang"}'
+      const head = ["POST /commands/misbehave HTTP/1.1", "host: x", "authorization: Bearer ada"]
+      const left = exchange(base, [
+        ...head,
+        "content-type: application/json",
+        `content-length: ${body.length}`,
+        "",
+        body
+      ])
+      expect(yield* Effect.timeoutOption(left, "200 millis")).toEqual(Option.none())
+      yield* send("/tasks/t-1")
+      expect(logged).toEqual([])
     })
   )
 

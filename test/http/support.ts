@@ -72,7 +72,7 @@ export class RenameTask extends Command.Class<RenameTask>()("RenameTask", {
   aggregateId: ({ taskId }) => taskId
 }) {}
 export class Misbehave extends Command.Class<Misbehave>()("Misbehave", {
-  payload: { how: Schema.Literals(["die", "throw", "hang", "lie"]) },
+  payload: { how: Schema.Literals(["die", "throw", "hang", "lie", "stop"]) },
   success: Schema.Int
 }) {}
 export class SignUp extends Command.Class<SignUp>()("SignUp", { payload: {}, success: Schema.String }) {}
@@ -157,7 +157,9 @@ const Commands = CommandBus.handlers(
       ? Effect.die(new Error("secret of a handler"))
       : how === "lie"
         ? Effect.succeed(1.5)
-        : Effect.never
+        : how === "stop"
+          ? Effect.interrupt
+          : Effect.never
   }),
   on(Trace, () =>
     Effect.withFiber((fiber) => Effect.succeed(MessageContext.unsafeMetadata(fiber).traceparent ?? "none"))

@@ -89,7 +89,13 @@ const limits = ({ limit, remaining, retryAfterMillis }: DispatchError.RateLimite
   "ratelimit-reset": String(Math.ceil(retryAfterMillis / 1000))
 })
 
-const unavailable: Row = { status: 503, code: "Unavailable", title: "Unavailable for now", headers: later(1) }
+/**
+ * What is said when something that is needed is not there for now, or was ended while it was waited for.
+ *
+ * @category tables
+ * @since 0.1.0
+ */
+export const unavailable: Row = { status: 503, code: "Unavailable", title: "Unavailable for now", headers: later(1) }
 
 /**
  * The row of a reason of `DispatchError`.

@@ -12,12 +12,7 @@ export const refused = (
   { method, path }: { readonly method: string; readonly path: string },
   correlationId?: string
 ): Effect.Effect<HttpServerResponse.HttpServerResponse> => {
-  if (cause.reasons.length > 0 && cause.reasons.every(Cause.isInterruptReason)) {
-    return Effect.failCause(Cause.fromReasons(cause.reasons.filter(Cause.isInterruptReason)))
-  }
-  const errors = cause.reasons.filter(Cause.isFailReason).map(({ error }) => error)
-  const declared = cause.reasons.some(Cause.isDieReason) ? undefined : table(errors[0])
-  const row = declared ?? Problem.internal
+  const row = rowOf(cause, table)
   if (row.status < 500) return Effect.succeed(Problem.respond(row))
   return Effect.gen(function* () {
     const id = row.id ?? (yield* IdGenerator.next)
@@ -26,4 +21,12 @@ export const refused = (
     )
     return Problem.respond(row, id)
   })
+}
+
+const rowOf = (cause: Cause.Cause<unknown>, table: Problem.Table): Problem.Row => {
+  // The request goes on: what was interrupted is something that it waited for.
+  if (Cause.hasInterruptsOnly(cause)) return Problem.unavailable
+  const errors = cause.reasons.filter(Cause.isFailReason).map(({ error }) => error)
+  const declared = cause.reasons.some(Cause.isDieReason) ? undefined : table(errors[0])
+  return declared ?? Problem.internal
 }
