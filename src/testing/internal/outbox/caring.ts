@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Assert from "../../Assert.ts"
 import { count } from "../samples.ts"
-import { failure, ids, law, numbers, type Office, sorted } from "./office.ts"
+import { claimedLate, delay, failure, ids, law, numbers, type Office, sorted } from "./office.ts"
 
 /** Sends numbers of one key, and fails the first. */
 const failing = (office: Office, key: string, numbers: ReadonlyArray<number>, retryInMillis?: number, error = "no") =>
@@ -20,11 +20,10 @@ const failing = (office: Office, key: string, numbers: ReadonlyArray<number>, re
 
 const retried = law("what failed is claimed again when it is due, and knows how often it was tried", (office) =>
   Effect.gen(function* () {
-    const [id = ""] = yield* failing(office, "a", [1, 2], 30)
-    const { attempts, category, error, owner, status } = yield* office.outbox.get(office.ref(id))
+    const failed = Effect.flatMap(failing(office, "a", [1, 2], delay), ([id = ""]) => office.outbox.get(office.ref(id)))
+    const { claimed: again, value } = yield* claimedLate(office, failed)
+    const { attempts, category, error, owner, status } = value
     Assert.equal([attempts, category, error, owner, status], [1, "DeliveryFailed", "no", undefined, "retrying"])
-    Assert.equal(yield* office.claim(), [], "before it is due")
-    const again = yield* office.claimSoon()
     Assert.equal(
       [numbers(again), again.map(({ attempts }) => attempts)],
       [
@@ -103,11 +102,12 @@ const inFlight = law(
   (office) =>
     Effect.gen(function* () {
       const id = yield* office.send(1)
-      yield* office.claim({ lease: "40 millis" })
+      const held = yield* office.claim()
       const busy = yield* Assert.fails(office.outbox.skip(office.ref(id), "no"), "MessageInFlight")
       Assert.equal([busy.tenant, busy.id], [office.tenant, id])
       yield* Assert.fails(office.outbox.edit(office.ref(id), {}), "MessageInFlight")
-      yield* Effect.sleep("50 millis")
+      yield* office.outbox.renew(held, Duration.millis(1))
+      yield* Effect.sleep("10 millis")
       yield* office.outbox.skip(office.ref(id), "its worker is gone")
       for (const ref of [office.ref("no such"), { tenant: office.otherTenant, id }]) {
         yield* Assert.fails(office.outbox.get(ref), "NotInOutbox")

@@ -1,4 +1,5 @@
 /** What the laws of an outbox stand on: a queue and a tenant that nothing else uses, and messages. */
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -8,6 +9,7 @@ import * as Outbox from "../../../ports/Outbox.ts"
 import type { Claimed, Failure, Held, Ref } from "../../../ports/OutboxDriver.ts"
 import type { OutboxError } from "../../../ports/OutboxError.ts"
 import * as TenantContext from "../../../ports/TenantContext.ts"
+import * as Assert from "../../Assert.ts"
 import * as Law from "../../Law.ts"
 import { type Options, unique } from "../world.ts"
 
@@ -67,6 +69,23 @@ export class Office {
     )
   }
 }
+
+/** How many milliseconds a delay of these laws takes, within the precision of all clocks. */
+export const delay = 100
+
+/**
+ * What can be claimed after an effect, as soon as it can, which must not be before the delay is over. No law says that something
+ * is *not* claimed within a time: who is held up on a busy machine comes later than that.
+ */
+export const claimedLate = <A, E, R>(office: Office, effect: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const before = yield* Clock.currentTimeMillis
+    const value = yield* effect
+    const claimed = yield* office.claimSoon()
+    const waited = (yield* Clock.currentTimeMillis) - before
+    Assert.isTrue(waited >= delay - 1, `claimed after ${waited} ms, ${delay - waited} ms before it is due`)
+    return { value, claimed }
+  })
 
 /** The number in a message. */
 const numberOf = ({ data }: { readonly data: unknown }): number =>
