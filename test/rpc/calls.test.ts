@@ -1,9 +1,17 @@
 // The same calls over every transport: what is sent, what comes back, what travels along.
 import { describe, expect, it } from "@effect/vitest"
 import { DateTime, Effect, Exit, Fiber, Queue } from "effect"
-import { CommandBus, DispatchError, MessageContext, Position, QueryBus, TenantContext } from "../../src/index.ts"
+import {
+  CommandBus,
+  DispatchError,
+  MessageContext,
+  Position,
+  type Precondition,
+  QueryBus,
+  TenantContext
+} from "../../src/index.ts"
 import * as Support from "./support.ts"
-import { Book, Break, Full, Hang, Refuse, Seats, Stage, Touch, WhoAmI } from "./support.ts"
+import { Book, Break, Full, Hang, Refuse, Seats, Stage, Take, Touch, WhoAmI } from "./support.ts"
 
 const { as, serve } = Support
 const book = new Book({ seat: "A1", row: 1, price: 9007199254740993n })
@@ -105,6 +113,17 @@ describe.each(transports)("over %s", (transport) => {
       const plain = yield* QueryBus.ask(new WhoAmI())
       expect(plain.correlationId).toBe(plain.messageId)
       expect(plain).toMatchObject({ causationId: undefined, attributes: undefined, after: undefined })
+    }).pipe(as(transport, port))
+  )
+
+  live("what a command expects travels", (port) =>
+    Effect.gen(function* () {
+      const take = (expected?: Precondition.Expected) => CommandBus.execute(new Take({ seat: "A1" }), { expected })
+      expect(yield* take("none")).toBe(1)
+      expect(yield* failure(take("none"))).toMatchObject({ _tag: "Conflict", expected: "none", actual: 1 })
+      expect(yield* failure(take(2))).toMatchObject({ _tag: "Conflict", expected: 2, actual: 1 })
+      expect(yield* take([1, 7])).toBe(2)
+      expect(yield* take()).toBe(3)
     }).pipe(as(transport, port))
   )
 

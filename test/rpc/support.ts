@@ -2,13 +2,14 @@
  * What the tests of calls between processes share: messages of all kinds, a server that comes and goes, and its clients.
  */
 import { NodeHttpServer } from "@effect/platform-node"
-import { Context, DateTime, Effect, Layer, Logger, Queue, Schema } from "effect"
+import { Context, DateTime, Effect, Layer, Logger, Queue, Result, Schema } from "effect"
 import { FetchHttpClient, HttpRouter, HttpServer } from "effect/http"
 import { Socket } from "effect/socket"
 import { createServer } from "node:http"
 import { BusClient, BusServer, MessageGroup } from "../../src/interfaces/rpc/index.ts"
 import {
   Actor,
+  Aggregate,
   Authenticator,
   Command,
   CommandBus,
@@ -21,6 +22,7 @@ import {
   Query,
   QueryBus,
   Receipt,
+  Repository,
   StreamName,
   TenantContext,
   TenantId
@@ -36,6 +38,12 @@ export class Book extends Command.Class<Book>()("Book", {
   error: Full
 }) {}
 export class Touch extends Command.Class<Touch>()("Touch", { payload: {} }) {}
+/** Its class says which aggregate it is for. */
+export class Take extends Command.Class<Take>()("Take", {
+  payload: { seat: Schema.String },
+  success: Schema.Int,
+  aggregateId: ({ seat }) => seat
+}) {}
 export class Hang extends Command.Class<Hang>()("Hang", { payload: {} }) {}
 export class Break extends Command.Class<Break>()("Break", { payload: {} }) {}
 export class Refuse extends Command.Class<Refuse>()("Refuse", { payload: { reason: Schema.String } }) {}
@@ -65,8 +73,8 @@ export class Wrong extends Query.Class<Wrong>()("Wrong", {
 /** In the group of clients alone: the server is older. */
 export class Newer extends Query.Class<Newer>()("Newer", { payload: {} }) {}
 
-const Theatre = MessageGroup.make(Book, Touch, Hang, Break, Refuse, Seats, WhoAmI, Wrong)
-const NewerTheatre = MessageGroup.make(Book, Touch, Hang, Break, Refuse, Seats, WhoAmI, Wrong, Newer)
+const Theatre = MessageGroup.make(Book, Touch, Take, Hang, Break, Refuse, Seats, WhoAmI, Wrong)
+const NewerTheatre = MessageGroup.make(Book, Touch, Take, Hang, Break, Refuse, Seats, WhoAmI, Wrong, Newer)
 
 /** What the server's handlers tell of themselves. */
 export class Stage extends Context.Service<
@@ -85,6 +93,7 @@ export const stage = Layer.effect(
 
 export const secret = "the password is hunter2"
 
+const Seat = Aggregate.make("Seat", { events: [Booked], initial: 0 }).evolve({ Booked: (times) => times + 1 })
 const stream = StreamName.make("Theatre", "1")
 
 const Handlers = Layer.merge(
@@ -100,6 +109,12 @@ const Handlers = Layer.merge(
       })
     ),
     on(Touch, () => Effect.void),
+    on(Take, (command) =>
+      Effect.map(
+        Repository.execute(Seat, command.seat, command, ({ seat }) => Result.succeed([new Booked({ seat })])),
+        ({ version }) => version
+      )
+    ),
     on(Hang, () =>
       Effect.flatMap(Stage, ({ interrupted, started }) =>
         Queue.offer(started, "Hang").pipe(

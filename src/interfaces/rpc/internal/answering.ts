@@ -103,7 +103,7 @@ const dispatcher = (message: Message.AnyClass<Message.Any>): Dispatch => {
   if (isCommand(message)) {
     return (envelope) =>
       Effect.flatMap(CommandBus.parse(message, envelope.message), (command) =>
-        CommandBus.dispatch(command, { messageId: envelope.messageId })
+        CommandBus.dispatch(command, { messageId: envelope.messageId, expected: envelope.expected })
       )
   }
   return (envelope) =>

@@ -19,6 +19,7 @@ import type * as Message from "../../../domain/Message.ts"
 import type * as Query from "../../../domain/Query.ts"
 import { type Entry, fromRegistrations, type Registration } from "../../../middleware/Handler.ts"
 import * as MessageContext from "../../../ports/MessageContext.ts"
+import { Precondition } from "../../../ports/Precondition.ts"
 import * as Receipt from "../../../ports/Receipt.ts"
 import { TenantContext } from "../../../ports/TenantContext.ts"
 import * as Wire from "./wire.ts"
@@ -76,6 +77,7 @@ const caller = (self: Message.AnyClass<Message.Any>, call: Call, options: Option
       }
       const { actor, attributes, causationId, correlationId, messageId } = fiber.getRef(MessageContext.MessageContext)
       const after = fiber.getRef(Receipt.After)
+      const precondition = fiber.getRef(Precondition)
       const tenant = Context.getOrUndefined(fiber.context, TenantContext)
       const envelope: Wire.Envelope = {
         message: encoded.success,
@@ -85,6 +87,9 @@ const caller = (self: Message.AnyClass<Message.Any>, call: Call, options: Option
         ...(causationId === undefined ? {} : { causationId }),
         ...(attributes === undefined ? {} : { attributes }),
         ...(after === undefined ? {} : { after: after.position }),
+        ...(precondition?.messageId === messageId && precondition !== undefined
+          ? { expected: precondition.expected }
+          : {}),
         ...(onBehalf === true && tenant !== undefined ? { tenant: tenant.id } : {}),
         ...(onBehalf === true && actor !== undefined ? { actor } : {})
       }

@@ -12,6 +12,7 @@ import * as FieldIssue from "../../../domain/FieldIssue.ts"
 import type * as Message from "../../../domain/Message.ts"
 import { Position } from "../../../domain/Position.ts"
 import { TenantId } from "../../../domain/TenantId.ts"
+import { ExpectedVersion } from "../../../ports/EventStoreError.ts"
 import { Receipt } from "../../../ports/Receipt.ts"
 
 /** Whatever a client says of these is kept with events: it has limits. */
@@ -28,6 +29,10 @@ export const Envelope = Schema.Struct({
     Schema.Record(Text, Schema.String.check(Schema.isMaxLength(1_000))).check(Schema.isMaxProperties(32))
   ),
   after: Schema.optionalKey(Position),
+  /** What a command takes for granted of its aggregate. */
+  expected: Schema.optionalKey(
+    Schema.Union([ExpectedVersion, Schema.Array(Schema.Natural).check(Schema.isMaxLength(100))])
+  ),
   tenant: Schema.optionalKey(TenantId.check(Schema.isMaxLength(128))),
   actor: Schema.optionalKey(Actor),
   timeoutMillis: Schema.optionalKey(Schema.Finite.check(Schema.isGreaterThan(0)))
