@@ -60,8 +60,8 @@ export interface Options {
   readonly messageId?: string | undefined
   /**
    * The version of the aggregate that the sender has seen, or one of several: `Repository.execute` fails with a conflict
-   * when the aggregate is at another. It is asked of the aggregate that the class names with `aggregateId`, or of the first that
-   * the handler executes.
+   * when the aggregate is at another. It is asked of the first aggregate that the handler executes: of those with the id that the
+   * class names with `aggregateId`, where it does.
    */
   readonly expected?: Precondition.Expected | undefined
 }

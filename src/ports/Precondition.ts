@@ -27,7 +27,7 @@ export type Expected = ExpectedVersion | ReadonlyArray<number>
 export interface Precondition {
   /** The command that it belongs to: commands that this one leads to have none of it. */
   readonly messageId: string
-  /** The id of the aggregate that the command is for; when absent, the first that its handler executes is meant. */
+  /** The id of the aggregate that the command is for; of those with this id, or of all when absent, the first that its handler executes is meant. */
   readonly aggregateId: string | undefined
   readonly expected: Expected
 }
@@ -103,7 +103,8 @@ const isMeant = (
 ): boolean => {
   const { aggregateId, messageId } = precondition
   if (fiber.getRef(MessageContext.MessageContext).messageId !== messageId) return false
-  if (aggregateId !== undefined) return aggregateId === id
+  if (aggregateId !== undefined && aggregateId !== id) return false
+  // Aggregates of two kinds may have one id.
   if (!firsts.has(precondition)) firsts.set(precondition, stream)
   return firsts.get(precondition) === stream
 }

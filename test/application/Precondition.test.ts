@@ -17,6 +17,7 @@ import { freshStore } from "../adapters/postgres/support.ts"
 
 class Added extends Event.Class<Added>()("Added", { n: Schema.Int }) {}
 const Sum = Aggregate.make("Sum", { events: [Added], initial: 0 }).evolve({ Added: (sum, { n }) => sum + n })
+const Audit = Aggregate.make("Audit", { events: [Added], initial: 0 }).evolve({ Added: (sum, { n }) => sum + n })
 const add = (id: string, n: number, options?: Repository.Options) =>
   Repository.execute(Sum, id, n, (by) => Result.succeed([new Added({ n: by })]), options)
 
@@ -28,6 +29,11 @@ class Add extends Command.Class<Add>()("Add", {
 }) {}
 /** Which aggregate is the first of several. */
 class AddAll extends Command.Class<AddAll>()("AddAll", { payload: { ids: Schema.Array(Schema.String) } }) {}
+/** Does something to aggregates of two kinds that have one id. */
+class AddBoth extends Command.Class<AddBoth>()("AddBoth", {
+  payload: { id: Schema.String },
+  aggregateId: ({ id }) => id
+}) {}
 class Outer extends Command.Class<Outer>()("Outer", { payload: { id: Schema.String } }) {}
 
 const Handlers = CommandBus.handlers(
@@ -39,6 +45,12 @@ const Handlers = CommandBus.handlers(
     })
   ),
   on(AddAll, ({ ids }) => Effect.forEach(ids, (id) => add(id, 1), { discard: true })),
+  on(AddBoth, ({ id }) =>
+    Effect.andThen(
+      add(id, 1),
+      Repository.execute(Audit, id, 1, (n) => Result.succeed([new Added({ n })]))
+    )
+  ),
   on(Outer, ({ id }) => Effect.andThen(add(id, 1), CommandBus.execute(new Add({ id, times: 1 }))))
 )
 
@@ -52,7 +64,11 @@ describe.each<[string, Layer.Layer<EventStore.EventStore, unknown>]>([
   ["Postgres", freshStore]
 ])("what a command expects, on %s", (_, store) => {
   const run = <A, E>(
-    program: Effect.Effect<A, E, CommandBus.HandlerOf<"Add" | "AddAll" | "Outer"> | TenantContext.TenantContext>
+    program: Effect.Effect<
+      A,
+      E,
+      CommandBus.HandlerOf<"Add" | "AddAll" | "AddBoth" | "Outer"> | TenantContext.TenantContext
+    >
   ) => program.pipe(Effect.provide(Layer.provideMerge(Handlers, Layer.merge(store, TenantContext.layerSingle))))
 
   it.live("is the version before its handler has appended", () =>
@@ -67,6 +83,17 @@ describe.each<[string, Layer.Layer<EventStore.EventStore, unknown>]>([
         expect(yield* expecting([1, 4])).toBe("Add: Sum-a is at 5, expected 4")
         expect(yield* expecting("exists")).toBe("done")
         expect(yield* expecting("any")).toBe("done")
+      })
+    )
+  )
+
+  it.live("is asked of the first aggregate of those with one id", () =>
+    run(
+      Effect.gen(function* () {
+        expect(yield* expecting("none", "both")).toBe("done")
+        const both = (expected: number) => outcome(CommandBus.execute(new AddBoth({ id: "both" }), { expected }))
+        expect(yield* both(1)).toBe("done")
+        expect(yield* both(1)).toBe("AddBoth: Sum-both is at 2, expected 1")
       })
     )
   )
