@@ -1,17 +1,31 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { Command, CommandBus, Logging, MessageContext, on, Query, QueryBus, TenantContext } from "../../src/index.ts"
+import {
+  Command,
+  CommandBus,
+  EventStoreError,
+  Logging,
+  MessageContext,
+  on,
+  Query,
+  QueryBus,
+  StorageFailure,
+  TenantContext
+} from "../../src/index.ts"
 import { logging } from "../application/logged.ts"
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", { why: Schema.String }) {}
-const how = Schema.Literals(["succeed", "fail", "die", "throw", "never", "speak"])
+const how = Schema.Literals(["succeed", "fail", "die", "throw", "never", "speak", "conflict", "storage"])
 class Work extends Command.Class<Work>()("Work", { payload: { how, password: Schema.String }, error: Refused }) {}
 class Ask extends Query.Class<Ask>()("Ask", { payload: {} }) {}
 
+const failure = (reason: EventStoreError.EventStoreError["reason"]) =>
+  Effect.fail(new EventStoreError.EventStoreError({ reason }))
+
 const Live = Layer.merge(
   CommandBus.handlers(
-    on(Work, ({ how }): Effect.Effect<void, Refused> => {
+    on(Work, ({ how }): Effect.Effect<void, Refused | EventStoreError.EventStoreError> => {
       switch (how) {
         case "throw":
           throw new Error("bug")
@@ -21,6 +35,10 @@ const Live = Layer.merge(
           return Effect.die(new Error("bug"))
         case "never":
           return Effect.never
+        case "conflict":
+          return failure(new EventStoreError.VersionConflict({ stream: "Work-1", expected: 1, actual: 2 }))
+        case "storage":
+          return failure(new StorageFailure.StorageFailure({ operation: "append", retryable: true }))
         case "speak":
           return Effect.logInfo("speaking")
         case "succeed":
@@ -53,6 +71,8 @@ describe("Logging.middleware", () => {
   it.effect.each([
     ["succeed", "Debug", "command Work done in 2 ms"],
     ["fail", "Info", "command Work refused after 3 ms"],
+    ["conflict", "Info", "command Work refused after 0 ms"],
+    ["storage", "Warn", "command Work failed after 0 ms"],
     ["die", "Error", "command Work died after 0 ms"],
     ["throw", "Error", "command Work died after 0 ms"],
     ["never", "Debug", "command Work interrupted after 5 ms"]
