@@ -103,6 +103,17 @@ describe("a breaker", () => {
     })
   )
 
+  it.effect("is not held open by a clock that was set back", () =>
+    Effect.gen(function* () {
+      const breaker = Breaker.make({ name: "b", trip: Breaker.consecutive(1), openFor: "30 seconds", probes: 2 })
+      yield* TestClock.setTime(10_000_000)
+      expect(yield* outcomes(breaker, bad, good)).toEqual(["bad", "refused for 30000"])
+      yield* TestClock.setTime(5_000_000)
+      expect(yield* outcomes(breaker, good, good)).toEqual(["good", "good"])
+      expect(yield* stateOf(breaker)).toBe("Closed")
+    })
+  )
+
   it.effect("counts an interrupted call for nothing, and lets another through in its place", () =>
     Effect.gen(function* () {
       const breaker = Breaker.make({ name: "b", trip: Breaker.consecutive(1), openFor: "1 second" })

@@ -150,24 +150,29 @@ export class Circuit<in Call> {
   /** In how many milliseconds a call may be let through. */
   retryAfter(call: Call): number {
     const since = this.state === "Open" ? this.since : this.probedAt
-    return Math.max(0, since + this.openMillis - this.now(call))
+    return this.isOver(since, this.now(call)) ? 0 : since + this.openMillis - this.now(call)
   }
 
   private probe(call: Call): number {
     const now = this.now(call)
     if (this.state === "Open") {
-      if (now < this.since + this.openMillis) return this.refuse()
+      if (!this.isOver(this.since, now)) return this.refuse()
       this.move("HalfOpen", call)
     }
     if (this.probing + this.probed >= this.probes) {
       // A probe that never answers does not hold the circuit for ever.
-      if (now < this.probedAt + this.openMillis) return this.refuse()
+      if (!this.isOver(this.probedAt, now)) return this.refuse()
       this.term++
       this.probing = 0
     }
     this.probing++
     this.probedAt = now
     return this.term
+  }
+
+  // A clock that was set back tells nothing of the time that has passed: better one call too early than none for long.
+  private isOver(since: number, now: number): boolean {
+    return now < since || now >= since + this.openMillis
   }
 
   private refuse(): number {
