@@ -222,7 +222,7 @@ describe("ending a server", () => {
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const started = yield* Deferred.make<void>()
-      const { base, send } = yield* Scope.provide(serve({ drain: "300 millis" }, slowly(started, 600)), scope)
+      const { base, send } = yield* Scope.provide(serve({ drain: "2 seconds" }, slowly(started, 2_300)), scope)
       const inFlight = yield* Effect.forkChild(send("/slow"))
       yield* Deferred.await(started)
       const ending = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
