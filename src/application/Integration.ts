@@ -10,6 +10,7 @@ import type * as Event from "../domain/Event.ts"
 import type * as IntegrationEvent from "../domain/IntegrationEvent.ts"
 import type { RecordedEvent } from "../domain/RecordedEvent.ts"
 import * as EventBus from "../ports/EventBus.ts"
+import type { EventBusError } from "../ports/EventBusError.ts"
 import * as Inbox from "../ports/Inbox.ts"
 import type { InboxError } from "../ports/InboxError.ts"
 import * as MessageContext from "../ports/MessageContext.ts"
@@ -42,20 +43,22 @@ export const throughOutbox = (
   })
 
 /**
- * Translates every event as it comes, and announces what others may know of it to whoever listens.
+ * Translates every event as it comes, and announces what others may know of it to whoever listens. Who did it is not told.
  *
  * @category sending
  * @since 0.1.0
  */
 export const throughBus = (
   translation: IntegrationEvent.Translation
-): Subscription.Subscription<EventBus.EventBusError, EventBus.EventBus> =>
+): Subscription.Subscription<EventBusError, EventBus.EventBus> =>
   Subscription.make(`integration/${translation.source}/bus`, {
     events: translation.from,
     handle: (recorded) =>
       Effect.flatMap(EventBus.EventBus, (bus) => {
         const events = translation.translate(recorded)
-        return events.length === 0 ? Effect.void : bus.publish(events)
+        return events.length === 0
+          ? Effect.void
+          : Effect.updateService(bus.publish(events), MessageContext.MessageContext, told)
       })
   })
 
@@ -131,6 +134,19 @@ export const receiver = <P, A, E, R, A2, E2, R2>(
     )
   }
 }
+
+/** Actors and attributes are a program's own. */
+const told = ({
+  causationId,
+  correlationId,
+  messageId
+}: MessageContext.MessageContext): MessageContext.MessageContext => ({
+  messageId,
+  correlationId,
+  causationId,
+  actor: undefined,
+  attributes: undefined
+})
 
 const outgoing = (translation: IntegrationEvent.Translation, recorded: RecordedEvent<Event.Any>, queue: string) =>
   translation.translate(recorded).map((message, index) => ({

@@ -123,7 +123,7 @@ export function translation(
  *
  * `id` is unique within `source`, and the same however often the event comes: what an inbox knows it by. `dataversion` is the
  * contract's version, `partitionkey` what it is in order with, `sequence` its position in the sender's log, where it has
- * one.
+ * one. `actor` and `attributes` go with events among the processes of one program, and never to others.
  *
  * @category schemas
  * @since 0.1.0
@@ -143,6 +143,8 @@ export const Envelope = Schema.Struct({
   correlationid: Schema.String,
   causationid: Schema.optionalKey(Schema.String),
   traceparent: Schema.optionalKey(Schema.String),
+  actor: Schema.optionalKey(Schema.String),
+  attributes: Schema.optionalKey(Schema.String),
   data: Schema.Json
 })
 

@@ -6,72 +6,23 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Queue from "effect/Queue"
-import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import type * as Event from "../domain/Event.ts"
-import type { Metadata } from "../domain/Metadata.ts"
-import type { TenantId } from "../domain/TenantId.ts"
+import type * as IntegrationEvent from "../domain/IntegrationEvent.ts"
+import type { Driver, Promises, Receiver } from "./EventBusDriver.ts"
+import type { EventBusError } from "./EventBusError.ts"
+import type { Answer } from "./HealthChecks.ts"
 import * as IdGenerator from "./IdGenerator.ts"
+import * as driven from "./internal/eventBus/driven.ts"
+import type { Handler, Published, Selector } from "./internal/eventBus/model.ts"
+import { accepted, Switchboard } from "./internal/eventBus/Switchboard.ts"
 import * as Journal from "./internal/Journal.ts"
 import * as MessageContext from "./MessageContext.ts"
 import type { SystemContext } from "./SystemContext.ts"
 import { TenantContext } from "./TenantContext.ts"
 
-/**
- * The bus has no connection now; it is reconnecting by itself.
- *
- * @category errors
- * @since 0.1.0
- */
-export class NotConnected extends Schema.TaggedError<NotConnected>("effect-cqrs/NotConnected")("NotConnected", {
-  bus: Schema.String
-}) {
-  override get message(): string {
-    return `The event bus ${this.bus} is not connected`
-  }
-}
-
-/**
- * The one error of `EventBus`.
- *
- * @category errors
- * @since 0.1.0
- */
-export class EventBusError extends Schema.TaggedError<EventBusError>("effect-cqrs/EventBusError")("EventBusError", {
-  reason: NotConnected
-}) {
-  override get message(): string {
-    return this.reason.message
-  }
-}
-
-/**
- * An event as it travels: its own id, whose it is, and what it belongs to.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Published<out E = Event.Any> {
-  readonly id: string
-  readonly tenant: TenantId
-  readonly event: E
-  readonly metadata: Metadata
-}
-
-/**
- * Which events a subscriber wants.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Selector<out E> {
-  readonly name: string
-  readonly accepts: (event: Event.Any) => boolean
-  /** Nothing at run time: the type of the accepted events. */
-  readonly "~event"?: E | undefined
-}
+export type { Handler, Published, Selector } from "./internal/eventBus/model.ts"
 
 /**
  * Events of these classes: one, or the union of several.
@@ -83,7 +34,8 @@ export const of = <const Classes extends ReadonlyArray<Event.AnyClass>>(
   ...classes: Classes
 ): Selector<Event.Of<Classes>> => {
   const tags = new Set(classes.map((self) => self.tag))
-  return { name: Array.from(tags).join("|"), accepts: (event) => tags.has(event._tag) }
+  const types = Array.from(tags)
+  return { name: types.join("|"), types, accepts: (event) => tags.has(event._tag) }
 }
 
 /**
@@ -124,24 +76,19 @@ export const where = (name: string, predicate: (event: Event.Any) => boolean): S
 })
 
 /**
- * What a subscriber does with an event. It runs as the event's tenant, caused by the event.
- *
- * @category models
- * @since 0.1.0
- */
-export type Handler<in E, out Error, out R> = (published: Published<E>) => Effect.Effect<unknown, Error, R>
-
-/**
  * The bus.
  *
  * **Details**
  *
- * - `publish` hands events to every subscriber that wants them and does not wait for them. Inside a unit of work of the same
- *   storage they leave after the commit, or never. No subscriber at all is a success.
+ * - `publish` hands events to every subscriber that wants them and does not wait for them. Inside a unit of work they leave
+ *   after the commit, or never. No subscriber at all is a success.
  * - `subscribe` runs a handler for each event, one after the other in the order of publishing, until its scope closes.
  *   Handlers of different subscribers run concurrently. A handler that fails or dies harms nobody: the failure is logged with
  *   event, id and handler, and the next event goes on. `subscribe` sees the tenant it runs for; `subscribeAll` sees all.
- * - `stream` is the same as a `Stream`.
+ * - `stream` is the same as a `Stream`, which listens from when it runs.
+ * - `promises` is what this bus promises beyond that, as data; as types they are {@link AcrossProcesses} and {@link Transactional}.
+ * - `isUp` tells whether the bus hears now. One that lost its connection comes back by itself; what was published meanwhile is
+ *   missed where nothing is kept.
  *
  * **Gotchas**
  *
@@ -165,8 +112,137 @@ export class EventBus extends Context.Service<
     readonly stream: <E extends Event.Any>(
       selector: Selector<E>
     ) => Stream.Stream<Published<E>, EventBusError, TenantContext>
+    readonly promises: Promises
+    readonly isUp: () => boolean
   }
 >()("effect-cqrs/ports/EventBus") {}
+
+/**
+ * The promise that every process hears what one publishes. Layers of buses that hold it provide it; who needs it asks with
+ * {@link promising}, and does not compile with a bus that stays in its process.
+ *
+ * @category capabilities
+ * @since 0.1.0
+ */
+export class AcrossProcesses extends Context.Service<AcrossProcesses, { readonly promises: Promises }>()(
+  "effect-cqrs/ports/EventBus/AcrossProcesses"
+) {}
+
+/**
+ * The promise that what a unit of work publishes leaves with its commit itself: no crash comes in between.
+ *
+ * @category capabilities
+ * @since 0.1.0
+ */
+export class Transactional extends Context.Service<Transactional, { readonly promises: Promises }>()(
+  "effect-cqrs/ports/EventBus/Transactional"
+) {}
+
+/**
+ * The services that stand for what a bus promises.
+ *
+ * @category capabilities
+ * @since 0.1.0
+ */
+export type Capability = typeof AcrossProcesses | typeof Transactional
+
+/**
+ * The capabilities of a bus, by its promises.
+ *
+ * @category capabilities
+ * @since 0.1.0
+ */
+export type Capabilities<P extends Promises> =
+  | (P["reach"] extends "processes" ? AcrossProcesses : never)
+  | (P["transactional"] extends true ? Transactional : never)
+
+/**
+ * The bus, for a program that needs more of it than every bus promises.
+ *
+ * **Example** (Telling every process)
+ *
+ * ```ts
+ * import { Event, EventBus } from "effect-cqrs"
+ * import * as Effect from "effect/Effect"
+ *
+ * class PricesChanged extends Event.Class<PricesChanged>()("prices.changed", {}) {}
+ *
+ * // With `EventBus.layerMemory` alone this does not compile: nothing provides `AcrossProcesses`.
+ * const tellAll = Effect.flatMap(EventBus.promising(EventBus.AcrossProcesses), (bus) => bus.publish([new PricesChanged()]))
+ *
+ * Effect.isEffect(tellAll) // => true
+ * ```
+ *
+ * @category capabilities
+ * @since 0.1.0
+ */
+export function promising<const Asked extends ReadonlyArray<Capability>>(
+  ...capabilities: Asked
+): Effect.Effect<EventBus["Service"], never, EventBus | Effect.Services<Asked[number]>>
+export function promising(
+  ...capabilities: ReadonlyArray<Capability>
+): Effect.Effect<EventBus["Service"], never, EventBus | Effect.Services<Capability>> {
+  return Effect.andThen(Effect.all(capabilities, { discard: true }), EventBus)
+}
+
+/**
+ * A check for `HealthChecks.register`: degraded while the bus is down, and events may be missed.
+ *
+ * @category health
+ * @since 0.1.0
+ */
+export const check: Effect.Effect<Answer, never, EventBus> = Effect.map(EventBus, (bus) =>
+  bus.isUp() ? { status: "up" } : { status: "degraded", reason: "The event bus is not connected" }
+)
+
+/**
+ * What a bus over a driver is told.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<out R = never> {
+  /** The classes that this process reads, by tag and version. Publishing needs no class. */
+  readonly events: ReadonlyArray<Event.AnyClass>
+  /** Who publishes: the `source` of every envelope; `effect-cqrs` when absent. */
+  readonly source?: string | undefined
+  /** What becomes of events that came and cannot be read, beside a line in the log. */
+  readonly unread?: ((problem: IntegrationEvent.Unread) => Effect.Effect<unknown, never, R>) | undefined
+}
+
+/**
+ * A bus over a driver, with the capabilities that its promises stand for.
+ *
+ * **Details**
+ *
+ * Events travel as CloudEvents, each in the version of its class; one that comes in an older version is upcast. What a
+ * process cannot read, because it has no class of that tag and version or because it does not fit, is given to `unread`,
+ * counted in `effect_cqrs_bus_unread_total`, and logged: of an unknown type and version the first.
+ *
+ * **Gotchas**
+ *
+ * Selectors see the events of `events` and no others. To subscribe to a class that is not among them is a defect.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export function layerDriver<const P extends Promises, E, R, R2 = never>(
+  options: Options<R2>,
+  open: (receiver: Receiver) => Effect.Effect<Driver<P>, E, R>
+): Layer.Layer<EventBus | Capabilities<P>, E, Exclude<R | R2, Scope.Scope>>
+export function layerDriver<E, R, R2>(
+  options: Options<R2>,
+  open: (receiver: Receiver) => Effect.Effect<Driver, E, R>
+): Layer.Layer<EventBus, E, Exclude<R | R2, Scope.Scope>> {
+  return Layer.effectContext(
+    Effect.map(driven.make(options, open), ({ board, isUp, promises, publish }) => {
+      const { stream, subscribe, subscribeAll } = board
+      const bus = Context.make(EventBus, { publish, subscribe, subscribeAll, stream, promises, isUp })
+      const reaching = promises.reach === "processes" ? Context.add(bus, AcrossProcesses, { promises }) : bus
+      return promises.transactional ? Context.add(reaching, Transactional, { promises }) : reaching
+    })
+  )
+}
 
 /**
  * What the memory bus remembers, for tests.
@@ -192,11 +268,14 @@ export class EventBusHistory extends Context.Service<
  */
 export const layerMemoryWith = (options: {
   readonly history?: number | undefined
-}): Layer.Layer<EventBus | EventBusHistory> =>
+}): Layer.Layer<EventBus | EventBusHistory | Transactional> =>
   Layer.effectContext(
     Effect.map(Journal.MemoryJournal, (journal) => {
       const memory = makeMemory(journal, options.history ?? 1000)
-      return Context.make(EventBus, memory.bus).pipe(Context.add(EventBusHistory, memory.history))
+      return Context.make(EventBus, memory.bus).pipe(
+        Context.add(EventBusHistory, memory.history),
+        Context.add(Transactional, { promises: inMemory })
+      )
     })
   ).pipe(Layer.provide(Journal.layer))
 
@@ -206,83 +285,28 @@ export const layerMemoryWith = (options: {
  * @category layers
  * @since 0.1.0
  */
-export const layerMemory: Layer.Layer<EventBus | EventBusHistory> = layerMemoryWith({})
+export const layerMemory: Layer.Layer<EventBus | EventBusHistory | Transactional> = layerMemoryWith({})
 
-interface Subscriber {
-  readonly tenant: TenantId | undefined
-  /** Takes what its selector accepts, and says whether it did. */
-  readonly offer: (published: Published) => boolean
-  /** Whether `idle` waits for it: a stream's reader may never come. */
-  readonly counted: boolean
+const inMemory: Promises = {
+  delivery: "at most once",
+  order: "all",
+  reach: "process",
+  durable: false,
+  transactional: true
 }
 
 const makeMemory = (
   journal: Journal.Journal,
   capacity: number
 ): { readonly bus: EventBus["Service"]; readonly history: EventBusHistory["Service"] } => {
-  const subscribers = new Set<Subscriber>()
+  const board = new Switchboard(() => Effect.void)
   const kept: Array<Published> = []
-  let unhandled = 0
-  let idlers: Array<() => void> = []
 
   const deliver = (published: ReadonlyArray<Published>) => {
     kept.push(...published)
     if (kept.length > capacity * 2) kept.splice(0, kept.length - capacity)
-    for (const subscriber of subscribers) {
-      for (const one of published) {
-        if (subscriber.tenant !== undefined && subscriber.tenant !== one.tenant) continue
-        if (subscriber.offer(one) && subscriber.counted) unhandled++
-      }
-    }
+    for (const one of published) board.deliver(one)
   }
-
-  const handled = (count: number) => {
-    unhandled -= count
-    if (unhandled > 0) return
-    // Whoever is woken may run at once, and wait again before the others are woken.
-    const woken = idlers
-    idlers = []
-    for (const wake of woken) wake()
-  }
-
-  const listen = <E extends Event.Any>(selector: Selector<E>, tenant: TenantId | undefined, counted: boolean) =>
-    Effect.map(
-      Effect.acquireRelease(
-        Effect.map(Queue.unbounded<Published<E>>(), (queue) => {
-          const accepts = accepted(selector)
-          const offer = (published: Published) => accepts(published) && Queue.offerUnsafe(queue, published)
-          const subscriber: Subscriber = { tenant, offer, counted }
-          subscribers.add(subscriber)
-          return { queue, subscriber }
-        }),
-        ({ queue, subscriber }) =>
-          Effect.suspend(() => {
-            subscribers.delete(subscriber)
-            if (counted) handled(Queue.sizeUnsafe(queue))
-            return Queue.shutdown(queue)
-          })
-      ),
-      ({ queue }) => queue
-    )
-
-  const subscribe = <E extends Event.Any, Error, R>(
-    selector: Selector<E>,
-    handler: Handler<E, Error, R>,
-    tenant: TenantId | undefined
-  ): Effect.Effect<void, never, R | Scope.Scope> =>
-    Effect.gen(function* () {
-      const queue = yield* listen(selector, tenant, true)
-      yield* Queue.takeAll(queue).pipe(
-        Effect.flatMap((all) =>
-          Effect.ensuring(
-            Effect.forEach(all, (published) => handle(selector, handler, published), { discard: true }),
-            Effect.sync(() => handled(all.length))
-          )
-        ),
-        Effect.forever,
-        Effect.forkScoped
-      )
-    })
 
   return {
     bus: {
@@ -301,49 +325,15 @@ const makeMemory = (
           deliver(published)
           return Effect.void
         }),
-      subscribe: (selector, handler) =>
-        Effect.flatMap(TenantContext, (tenant) =>
-          Effect.provideService(subscribe(selector, handler, tenant.id), TenantContext, tenant)
-        ),
-      subscribeAll: <E extends Event.Any, Error, R>(selector: Selector<E>, handler: Handler<E, Error, R>) =>
-        subscribe(
-          selector,
-          (published) => Effect.provideService(handler(published), TenantContext, { id: published.tenant }),
-          undefined
-        ),
-      stream: <E extends Event.Any>(selector: Selector<E>) =>
-        Stream.unwrap(
-          Effect.flatMap(TenantContext, (tenant) => Effect.map(listen(selector, tenant.id, false), Stream.fromQueue))
-        )
+      subscribe: board.subscribe,
+      subscribeAll: board.subscribeAll,
+      stream: board.stream,
+      promises: inMemory,
+      isUp: () => true
     },
     history: {
       published: (selector) => Effect.sync(() => kept.slice(-capacity).filter(accepted(selector))),
-      idle: Effect.callback((resume) => {
-        if (unhandled === 0) return resume(Effect.void)
-        const wake = () => resume(Effect.void)
-        idlers.push(wake)
-        return Effect.sync(() => void (idlers = idlers.filter((other) => other !== wake)))
-      })
+      idle: board.idle
     }
   }
 }
-
-const accepted =
-  <E extends Event.Any>(selector: Selector<E>) =>
-  (published: Published): published is Published<E> =>
-    selector.accepts(published.event)
-
-const handle = <E extends Event.Any, Error, R>(
-  selector: Selector<E>,
-  handler: Handler<E, Error, R>,
-  published: Published<E>
-): Effect.Effect<unknown, never, R> =>
-  Effect.suspend(() => handler(published)).pipe(
-    // The end of the subscription itself is not caught here: only what the handler ran into.
-    Effect.catchCause((cause) =>
-      Effect.logError("A subscriber failed", cause).pipe(
-        Effect.annotateLogs({ event: published.event._tag, id: published.id, handler: selector.name })
-      )
-    ),
-    Effect.provideService(MessageContext.MessageContext, MessageContext.ofEvent(published.id, published.metadata))
-  )

@@ -46,6 +46,7 @@ export const layer: Layer.Layer<
   | SnapshotStore.SnapshotStore
   | EventBus.EventBus
   | EventBus.EventBusHistory
+  | EventBus.Transactional
   | UnitOfWork.UnitOfWork
 > = Layer.mergeAll(
   EventStore.layerMemory,

@@ -10,16 +10,28 @@ import * as Assert from "./Assert.ts"
 import * as delivery from "./internal/eventBus/delivery.ts"
 import * as handlers from "./internal/eventBus/handlers.ts"
 import { aWhile, law, numberOf, Revoked, until } from "./internal/eventBus/listening.ts"
+import * as processes from "./internal/eventBus/processes.ts"
 import { count } from "./internal/samples.ts"
 import type * as Law from "./Law.ts"
 
+export { events } from "./internal/eventBus/listening.ts"
+export { Elsewhere } from "./internal/eventBus/processes.ts"
+
 /**
- * The laws of `EventBus`.
+ * The laws of `EventBus`. A bus over a driver must read `events`.
  *
  * @category laws
  * @since 0.1.0
  */
 export const laws: ReadonlyArray<Law.Law<EventBus.EventBus>> = [...delivery.laws, ...handlers.laws]
+
+/**
+ * The laws of a bus that promises `AcrossProcesses`.
+ *
+ * @category laws
+ * @since 0.1.0
+ */
+export const acrossProcesses: ReadonlyArray<Law.Law<EventBus.EventBus | processes.Elsewhere>> = processes.laws
 
 const committed = law("what a transaction publishes leaves after its commit, in the order of publishing", (hall) =>
   Effect.gen(function* () {

@@ -8,6 +8,7 @@ import * as Schema from "effect/Schema"
 import * as Integration from "../../src/application/Integration.ts"
 import * as Relay from "../../src/application/Relay.ts"
 import * as Subscription from "../../src/application/Subscription.ts"
+import * as Actor from "../../src/domain/Actor.ts"
 import * as Event from "../../src/domain/Event.ts"
 import * as IntegrationEvent from "../../src/domain/IntegrationEvent.ts"
 import * as StreamName from "../../src/domain/StreamName.ts"
@@ -105,16 +106,18 @@ describe("integration events", () => {
     }).pipe(Effect.provide(Live))
   )
 
-  it.live("are announced to who listens", () =>
+  it.live("are announced to who listens, who is not told who did it", () =>
     Effect.gen(function* () {
-      const heard = yield* Deferred.make<string>()
+      const heard = yield* Deferred.make<EventBus.Published<OrderPlaced2>>()
       const bus = yield* EventBus.EventBus
       yield* TenantContext.provide("acme")(
-        bus.subscribe(EventBus.of(OrderPlaced2), ({ event }) => Deferred.succeed(heard, event.order))
+        bus.subscribe(EventBus.of(OrderPlaced2), (published) => Deferred.succeed(heard, published))
       )
       yield* Layer.build(Subscription.layer(Integration.throughBus(Shop)))
-      yield* append
-      expect(yield* Deferred.await(heard)).toBe("o-1")
+      yield* append.pipe(MessageContext.provide({ actor: Actor.user("ada"), attributes: { secret: "yes" } }))
+      const { event, metadata } = yield* Deferred.await(heard)
+      expect(event.order).toBe("o-1")
+      expect(Object.keys(metadata).sort()).toEqual(["causationId", "correlationId", "occurredAt"])
     }).pipe(Effect.scoped, Effect.provide(Live))
   )
 

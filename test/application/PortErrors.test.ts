@@ -7,7 +7,7 @@ import {
   CommandBus,
   DispatchError,
   Event,
-  EventBus,
+  EventBusError,
   EventStore,
   EventStoreError,
   type Handler,
@@ -107,7 +107,7 @@ const cases: ReadonlyArray<readonly [name: string, error: Handler.PortError, rea
   ],
   [
     "EventBusError",
-    new EventBus.EventBusError({ reason: new EventBus.NotConnected({ bus: "redis" }) }),
+    new EventBusError.EventBusError({ reason: new EventBusError.NotConnected({ bus: "redis" }) }),
     new DispatchError.Unreachable({ service: "redis" })
   ],
   ["TimeoutError", new Cause.TimeoutError(), new DispatchError.Timeout({ waitingFor: "what the handler called" })]

@@ -2,6 +2,7 @@ import { describe, expect, inject, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Law from "../../src/testing/Law.ts"
 import type { Control } from "./controls.ts"
+import { wrongBusDrivers } from "./wrongBusDrivers.ts"
 import { wrongEventSizes } from "./wrongEventSizes.ts"
 import { wrongConsumerStores, wrongParkedStores } from "./wrongConsumerStores.ts"
 import { wrongBoundaries } from "./wrongBoundaries.ts"
@@ -38,7 +39,7 @@ const wrongs: ReadonlyArray<readonly [port: string, controls: ReadonlyArray<Cont
   ["EventBus", wrongEventBuses]
 ]
 
-describe.each(wrongs)("what is wrong with an %s is seen", (_, controls) => {
+const seen = <R>(controls: ReadonlyArray<Control<R>>): void => {
   for (const { breaks, laws, layer, wrong } of controls) {
     it.live(wrong, () =>
       Effect.gen(function* () {
@@ -51,4 +52,7 @@ describe.each(wrongs)("what is wrong with an %s is seen", (_, controls) => {
       }).pipe(Effect.provide(layer, { local: true }))
     )
   }
-})
+}
+
+describe.each(wrongs)("what is wrong with an %s is seen", (_, controls) => seen(controls))
+describe("what is wrong with a driver of an EventBus is seen", () => seen(wrongBusDrivers))

@@ -8,11 +8,11 @@ import type * as Law from "../../src/testing/Law.ts"
 export type Ports = Layer.Success<typeof Memory.layer>
 
 /** What is wrong with a store, and words from the name of each law that must be broken by it. */
-export interface Control {
+export interface Control<R = Ports> {
   readonly wrong: string
   readonly breaks: ReadonlyArray<string>
-  readonly laws: ReadonlyArray<Law.Law<Ports>>
-  readonly layer: Layer.Layer<Ports>
+  readonly laws: ReadonlyArray<Law.Law<R>>
+  readonly layer: Layer.Layer<R>
 }
 
 /** Declares wrong implementations of one port, each made from the right one. */

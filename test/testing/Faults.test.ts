@@ -18,6 +18,7 @@ import { on } from "../../src/middleware/Handler.ts"
 import * as Middleware from "../../src/middleware/Middleware.ts"
 import * as CheckpointStore from "../../src/ports/CheckpointStore.ts"
 import * as EventBus from "../../src/ports/EventBus.ts"
+import * as EventBusError from "../../src/ports/EventBusError.ts"
 import * as EventStore from "../../src/ports/EventStore.ts"
 import { EventStoreError } from "../../src/ports/EventStoreError.ts"
 import * as Memory from "../../src/ports/Memory.ts"
@@ -185,7 +186,7 @@ describe("faults on ports", () => {
   const unit = new UnitOfWork.UnitOfWorkError({ reason })
   const checkpoint = new CheckpointStore.CheckpointError({ reason })
   const model = new ReadModelStore.ReadModelError({ reason })
-  const bus = new EventBus.EventBusError({ reason: new EventBus.NotConnected({ bus: "test" }) })
+  const bus = new EventBusError.EventBusError({ reason: new EventBusError.NotConnected({ bus: "test" }) })
   const all = Layer.mergeAll(
     Faults.layer(UnitOfWork.UnitOfWork, { transaction: Fault.nth(2, Fault.loseAnswer(unit)) }),
     Faults.layer(CheckpointStore.CheckpointStore, { save: Fault.fail(checkpoint) }),

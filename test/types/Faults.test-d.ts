@@ -5,6 +5,7 @@ import { Context, Effect, type Layer } from "effect"
 import {
   type CheckpointStore,
   EventBus,
+  type EventBusError,
   EventStore,
   type EventStoreError,
   ReadModelStore,
@@ -16,7 +17,7 @@ declare const lost: EventStoreError.EventStoreError
 declare const unit: UnitOfWork.UnitOfWorkError
 declare const model: ReadModelStore.ReadModelError
 declare const checkpoint: CheckpointStore.CheckpointError
-declare const bus: EventBus.EventBusError
+declare const bus: EventBusError.EventBusError
 
 // The service is taken and given back, beside the record.
 const layer = Faults.layer(EventStore.EventStore, {

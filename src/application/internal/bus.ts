@@ -16,7 +16,7 @@ import type * as Message from "../../domain/Message.ts"
 import type { AnyEntry, Handlers, Registration } from "../../middleware/Handler.ts"
 import * as Middleware from "../../middleware/Middleware.ts"
 import { CheckpointError } from "../../ports/CheckpointStore.ts"
-import { EventBusError } from "../../ports/EventBus.ts"
+import { EventBusError } from "../../ports/EventBusError.ts"
 import { EventStoreError } from "../../ports/EventStoreError.ts"
 import * as MessageContext from "../../ports/MessageContext.ts"
 import { ReadModelError } from "../../ports/ReadModelStore.ts"
@@ -200,13 +200,24 @@ const toDispatchError =
     }
     if (error instanceof UnitOfWorkError) return DispatchError.make(tag, ofStorage(error.reason), error)
     if (error instanceof EventBusError) {
-      return DispatchError.make(tag, new DispatchError.Unreachable({ service: error.reason.bus }), error)
+      return DispatchError.make(tag, ofEventBus(error.reason), error)
     }
     if (Cause.isTimeoutError(error)) {
       return DispatchError.make(tag, new DispatchError.Timeout({ waitingFor: "what the handler called" }), error)
     }
     return error
   }
+
+const ofEventBus = (reason: EventBusError["reason"]): DispatchError.Reason => {
+  switch (reason._tag) {
+    case "NotConnected":
+      return new DispatchError.Unreachable({ service: reason.bus })
+    case "NotTaken":
+      return new DispatchError.Storage({ operation: "publish", retryable: reason.retryable })
+    case "InvalidEvent":
+      return new DispatchError.Invalid({ issues: reason.issues })
+  }
+}
 
 const ofStorage = ({ operation, retryable }: StorageFailure): DispatchError.Reason =>
   new DispatchError.Storage({ operation, retryable })

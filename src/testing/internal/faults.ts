@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { CheckpointError } from "../../ports/CheckpointStore.ts"
-import type { EventBusError } from "../../ports/EventBus.ts"
+import type { EventBusError } from "../../ports/EventBusError.ts"
 import type { EventStoreError } from "../../ports/EventStoreError.ts"
 import type { ReadModelError } from "../../ports/ReadModelStore.ts"
 import type { SnapshotError } from "../../ports/SnapshotStore.ts"

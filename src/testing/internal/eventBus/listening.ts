@@ -6,6 +6,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Event from "../../../domain/Event.ts"
 import * as EventBus from "../../../ports/EventBus.ts"
+import type { EventBusError } from "../../../ports/EventBusError.ts"
 import * as TenantContext from "../../../ports/TenantContext.ts"
 import * as Law from "../../Law.ts"
 import { unique } from "../world.ts"
@@ -15,6 +16,10 @@ const fields = { run: Schema.String, n: Schema.Int }
 export class Announced extends Event.Class<Announced>()("law.announced", fields) {}
 export class Revoked extends Event.Class<Revoked>()("law.revoked", fields) {}
 export class Detailed extends Event.Class<Detailed>()("law.announced.detailed", fields) {}
+export class Noted extends Event.Class<Noted>()("law.noted", { ...fields, note: Schema.String }) {}
+
+/** What a bus must read for the laws. */
+export const events = [Announced, Revoked, Detailed, Noted] as const
 
 /** A bus, a tenant of one's own and another, and the name of this run, which its events carry. */
 export class Hall {
@@ -34,9 +39,11 @@ export class Hall {
     return numbers.map((n) => new Announced({ run: this.run, n }))
   }
 
-  publish(
-    ...events: ReadonlyArray<Event.Any>
-  ): Effect.Effect<void, EventBus.EventBusError, TenantContext.TenantContext> {
+  noting(n: number, note: string): Noted {
+    return new Noted({ run: this.run, n, note })
+  }
+
+  publish(...events: ReadonlyArray<Event.Any>): Effect.Effect<void, EventBusError, TenantContext.TenantContext> {
     return this.bus.publish(events)
   }
 
@@ -48,7 +55,7 @@ export class Hall {
   /** Subscribes, and gives the numbers of the events as they are handled. */
   numbers<E extends Event.Any>(
     selector: EventBus.Selector<E>
-  ): Effect.Effect<Array<number>, EventBus.EventBusError, TenantContext.TenantContext | Scope.Scope> {
+  ): Effect.Effect<Array<number>, EventBusError, TenantContext.TenantContext | Scope.Scope> {
     const seen: Array<number> = []
     const noting = ({ event }: EventBus.Published<E>) => Effect.sync(() => void seen.push(numberOf(event)))
     return Effect.as(this.bus.subscribe(selector, noting), seen)

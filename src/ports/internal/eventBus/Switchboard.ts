@@ -1,0 +1,172 @@
+/** Hands what has come to the subscribers of this process, whatever it came by. */
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type * as Event from "../../../domain/Event.ts"
+import type { TenantId } from "../../../domain/TenantId.ts"
+import type { EventBusError } from "../../EventBusError.ts"
+import * as MessageContext from "../../MessageContext.ts"
+import { SystemContext } from "../../SystemContext.ts"
+import { TenantContext } from "../../TenantContext.ts"
+import type { Handler, Published, Selector } from "./model.ts"
+
+interface Subscriber {
+  /** Takes what its selector accepts. */
+  readonly offer: (published: Published) => void
+}
+
+/** Has the events of a tenant, or of all, come to this process for as long as the scope is open. */
+export type Interest = (
+  tenant: TenantId | undefined,
+  selector: Selector<unknown>
+) => Effect.Effect<void, EventBusError, Scope.Scope>
+
+export class Switchboard {
+  private readonly ofAll = new Set<Subscriber>()
+  private readonly ofTenant = new Map<TenantId, Set<Subscriber>>()
+  private readonly interest: Interest
+  private unhandled = 0
+  private idlers: Array<() => void> = []
+
+  constructor(interest: Interest) {
+    this.interest = interest
+  }
+
+  /** Whether somebody here wants events of a tenant. */
+  wants(tenant: TenantId): boolean {
+    return this.ofAll.size > 0 || this.ofTenant.has(tenant)
+  }
+
+  deliver(published: Published): void {
+    for (const subscriber of this.ofAll) subscriber.offer(published)
+    const own = this.ofTenant.get(published.tenant)
+    if (own !== undefined) for (const subscriber of own) subscriber.offer(published)
+  }
+
+  readonly subscribe = <E extends Event.Any, Error, R>(
+    selector: Selector<E>,
+    handler: Handler<E, Error, R>
+  ): Effect.Effect<void, EventBusError, Exclude<R, TenantContext> | TenantContext | Scope.Scope> =>
+    Effect.flatMap(TenantContext, (tenant) =>
+      Effect.provideService(this.handling(selector, handler, tenant.id), TenantContext, tenant)
+    )
+
+  readonly subscribeAll = <E extends Event.Any, Error, R>(
+    selector: Selector<E>,
+    handler: Handler<E, Error, R>
+  ): Effect.Effect<void, EventBusError, Exclude<R, TenantContext> | SystemContext | Scope.Scope> =>
+    Effect.andThen(
+      SystemContext,
+      this.handling(
+        selector,
+        (published) => Effect.provideService(handler(published), TenantContext, { id: published.tenant }),
+        undefined
+      )
+    )
+
+  readonly stream = <E extends Event.Any>(
+    selector: Selector<E>
+  ): Stream.Stream<Published<E>, EventBusError, TenantContext> =>
+    Stream.unwrap(
+      Effect.flatMap(TenantContext, (tenant) => Effect.map(this.listen(selector, tenant.id, false), Stream.fromQueue))
+    )
+
+  /** Completes when every handler has handled all that has come: a stream's reader may never come. */
+  readonly idle: Effect.Effect<void> = Effect.callback((resume) => {
+    if (this.unhandled === 0) return resume(Effect.void)
+    const wake = () => resume(Effect.void)
+    this.idlers.push(wake)
+    return Effect.sync(() => void (this.idlers = this.idlers.filter((other) => other !== wake)))
+  })
+
+  private handled(count: number): void {
+    this.unhandled -= count
+    if (this.unhandled > 0) return
+    // Whoever is woken may run at once, and wait again before the others are woken.
+    const woken = this.idlers
+    this.idlers = []
+    for (const wake of woken) wake()
+  }
+
+  private handling<E extends Event.Any, Error, R>(
+    selector: Selector<E>,
+    handler: Handler<E, Error, R>,
+    tenant: TenantId | undefined
+  ): Effect.Effect<void, EventBusError, R | Scope.Scope> {
+    return Effect.gen({ self: this }, function* () {
+      const queue = yield* this.listen(selector, tenant, true)
+      yield* Queue.takeAll(queue).pipe(
+        Effect.flatMap((all) =>
+          Effect.ensuring(
+            Effect.forEach(all, (published) => handle(selector, handler, published), { discard: true }),
+            Effect.sync(() => this.handled(all.length))
+          )
+        ),
+        Effect.forever,
+        Effect.forkScoped
+      )
+    })
+  }
+
+  private listen<E extends Event.Any>(
+    selector: Selector<E>,
+    tenant: TenantId | undefined,
+    counted: boolean
+  ): Effect.Effect<Queue.Queue<Published<E>>, EventBusError, Scope.Scope> {
+    const accepts = accepted(selector)
+    const subscribed = Effect.acquireRelease(
+      Effect.map(Queue.unbounded<Published<E>>(), (queue) => {
+        const offer = (published: Published) => {
+          if (accepts(published) && Queue.offerUnsafe(queue, published) && counted) this.unhandled++
+        }
+        const subscriber: Subscriber = { offer }
+        this.add(tenant, subscriber)
+        return { queue, subscriber }
+      }),
+      ({ queue, subscriber }) =>
+        Effect.suspend(() => {
+          this.remove(tenant, subscriber)
+          if (counted) this.handled(Queue.sizeUnsafe(queue))
+          return Queue.shutdown(queue)
+        })
+    )
+    return Effect.andThen(
+      this.interest(tenant, selector),
+      Effect.map(subscribed, ({ queue }) => queue)
+    )
+  }
+
+  private add(tenant: TenantId | undefined, subscriber: Subscriber): void {
+    if (tenant === undefined) return void this.ofAll.add(subscriber)
+    const own = this.ofTenant.get(tenant)
+    if (own === undefined) this.ofTenant.set(tenant, new Set([subscriber]))
+    else own.add(subscriber)
+  }
+
+  private remove(tenant: TenantId | undefined, subscriber: Subscriber): void {
+    if (tenant === undefined) return void this.ofAll.delete(subscriber)
+    const own = this.ofTenant.get(tenant)
+    if (own?.delete(subscriber) && own.size === 0) this.ofTenant.delete(tenant)
+  }
+}
+
+export const accepted =
+  <E extends Event.Any>(selector: Selector<E>) =>
+  (published: Published): published is Published<E> =>
+    selector.accepts(published.event)
+
+const handle = <E extends Event.Any, Error, R>(
+  selector: Selector<E>,
+  handler: Handler<E, Error, R>,
+  published: Published<E>
+): Effect.Effect<unknown, never, R> =>
+  Effect.suspend(() => handler(published)).pipe(
+    // The end of the subscription itself is not caught here: only what the handler ran into.
+    Effect.catchCause((cause) =>
+      Effect.logError("A subscriber failed", cause).pipe(
+        Effect.annotateLogs({ event: published.event._tag, id: published.id, handler: selector.name })
+      )
+    ),
+    Effect.provideService(MessageContext.MessageContext, MessageContext.ofEvent(published.id, published.metadata))
+  )
