@@ -48,6 +48,8 @@ export interface Options {
   readonly seconds: number
   /** Makes a database for one contender, where the suite needs them. */
   readonly database?: (() => Promise<{ readonly url: string; readonly drop: () => Promise<void> }>) | undefined
+  /** The URL of the Redis, where the suite needs one. */
+  readonly redis?: string | undefined
 }
 
 export interface Competition {
@@ -58,7 +60,7 @@ export interface Competition {
 
 /** All contenders are ready and warm before the first round, and only one of them works at a time. */
 export const compete = async (suite: string, row: Row, options: Options): Promise<Competition> => {
-  const { rounds, seconds } = options
+  const { redis = "", rounds, seconds } = options
   const ours = new Competitor("ours")
   const peers = Object.keys(row.peers).map((name) => new Competitor(name))
   const beside = Object.keys(row.beside ?? {}).map((name) => new Competitor(name))
@@ -70,7 +72,7 @@ export const compete = async (suite: string, row: Row, options: Options): Promis
       const database = await options.database?.()
       if (database !== undefined) databases.push(database)
       const peer = one === ours ? undefined : one.name
-      tasks.push({ one, task: { suite, row: row.name, peer, database: database?.url ?? "" } })
+      tasks.push({ one, task: { suite, row: row.name, peer, database: database?.url ?? "", redis } })
     }
     await Promise.all(tasks.map(({ one, task }) => one.ask({ task })))
     for (const one of all) for (let warm = 0; warm < 2; warm++) await one.ask({ seconds })

@@ -9,19 +9,20 @@ export interface Task {
   /** A peer's name; ours when absent. */
   readonly peer: string | undefined
   readonly database: string
+  readonly redis: string
 }
 
 /** Seconds to measure for, and what came of it. */
 export type Question = { readonly task: Task } | { readonly seconds: number }
 export type Answer = Measured | { readonly failure: string }
 
-const load = async ({ database, peer, row, suite }: Task) => {
+const load = async ({ database, peer, redis, row, suite }: Task) => {
   const { default: rows }: SuiteModule = await import(suite)
   if (typeof rows === "function") throw new Error(`${suite} has no rows`)
   const found = rows.find(({ name }) => name === row)
   const contender = peer === undefined ? found?.ours : (found?.peers[peer] ?? found?.beside?.[peer])
   if (contender === undefined) throw new Error(`${suite} has no ${peer ?? "ours"} in "${row}"`)
-  return await contender({ database })
+  return await contender({ database, redis })
 }
 
 let round: ReturnType<typeof load> | undefined

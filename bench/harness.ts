@@ -15,6 +15,8 @@ export type Round = (seconds: number) => Promise<number | Measured>
 export interface Given {
   /** The URL of an empty database that nobody else has; of nothing, in a suite that needs none. */
   readonly database: string
+  /** The URL of a Redis that all contenders of a run share; of nothing, in a suite that needs none. */
+  readonly redis: string
 }
 
 /** Makes ready what a contender needs; each contender of a row has a process of its own. */
@@ -69,6 +71,8 @@ export interface StudyOptions {
 export interface SuiteModule {
   readonly default: Suite | Study
   readonly needsDatabase?: boolean
+  /** Whether it needs a Redis, which is a throwaway server. */
+  readonly needsRedis?: boolean
   /** How long a round lasts when nobody says; 0.3 when absent. */
   readonly seconds?: number
 }

@@ -80,10 +80,11 @@ const main = async () => {
   const chosen = known.sort().filter((suite) => positionals.length === 0 || positionals.includes(suite))
   let missed = 0
   let server: Server | undefined
+  let redis: { readonly url: string; readonly stop: () => Promise<void> } | undefined
   try {
     for (const name of chosen) {
       const suite = pathToFileURL(path.join(here, "suites", `${name}.ts`)).href
-      const { default: content, needsDatabase, seconds: usual = 0.3 }: SuiteModule = await import(suite)
+      const { default: content, needsDatabase, needsRedis, seconds: usual = 0.3 }: SuiteModule = await import(suite)
       const seconds = given === undefined ? usual : Number(given)
       // What it stands on may have been installed just now.
       const databases = needsDatabase === true ? await import("./databases.ts") : undefined
@@ -91,6 +92,7 @@ const main = async () => {
         server = await databases.server()
         say(server.description)
       }
+      if (needsRedis === true) redis ??= await (await import("../test/services/servers.ts")).redis()
       const url = server?.url
       const database = databases === undefined || url === undefined ? undefined : () => databases.create(url)
       if (typeof content === "function") {
@@ -110,9 +112,10 @@ const main = async () => {
         }
         continue
       }
+      const options = { database, redis: needsRedis === true ? redis?.url : undefined, rounds, seconds }
       for (const row of content.filter((one) => one.name.includes(values.only))) {
         try {
-          for (const result of resultsOf(row, await compete(suite, row, { database, rounds, seconds }))) {
+          for (const result of resultsOf(row, await compete(suite, row, options))) {
             if (result.holds === false) missed++
             if (json) process.stdout.write(`${JSON.stringify(result)}\n`)
             ;(json ? say : console.log)(line(result))
@@ -126,6 +129,7 @@ const main = async () => {
     }
   } finally {
     await server?.stop()
+    await redis?.stop()
   }
   if (missed > 0) say(`${missed} targets missed`)
 }

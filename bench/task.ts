@@ -58,3 +58,19 @@ export const imported = (round: number) =>
     recordedAt: 1_795_000_000_000 + n,
     data: { taskId: `t-${n}`, title: "Write" }
   }))
+
+/** Answers that caches keep: as many as they all have room for by default. */
+export const answers = 1000
+export const answer = (n: number): { readonly taskId: string; readonly title: string; readonly done: boolean } => ({
+  taskId: `t-${n}`,
+  title: "Write",
+  done: n % 2 === 0
+})
+export type Answer = ReturnType<typeof answer>
+
+/** What makes an answer wrong: as many tags for everybody who has tags. */
+export const tagsOf = (taskId: string): Array<string> => ["query:FindTask", `task:${taskId}`]
+
+/** How long the work takes that many miss at the same time, in milliseconds, and how many they are. */
+export const making = 20
+export const missing = 1000

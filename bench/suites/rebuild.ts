@@ -12,7 +12,7 @@ export const needsDatabase = true
 const study: Study = async ({ database, json, max = 1_000_000, quick, rounds, seconds }) => {
   const events = quick ? 20_000 : max
   // It fills the log, which both read.
-  const byHand = await Pg.project(events, 500)({ database })
+  const byHand = await Pg.project(events, 500)({ database, redis: "" })
   const runtime = Ours.start(database)
   const taken: { readonly ours: Array<number>; readonly pg: Array<number> } = { ours: [], pg: [] }
   for (let round = 0; round < rounds; round++) {
