@@ -8,6 +8,7 @@ import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as FieldIssue from "./FieldIssue.ts"
+import * as Plain from "./internal/plainFields.ts"
 
 /**
  * The key under which an instance finds its own definition.
@@ -215,9 +216,18 @@ const checker = (payload: Fields) => {
 
 // Built when it is first asked, for the same reason.
 const encoder = (payload: Fields) => {
-  let encode: ((message: unknown) => Result.Result<unknown, Schema.SchemaError>) | undefined
-  return (message: unknown): Readonly<Record<string, unknown>> | undefined => {
-    encode ??= Schema.encodeUnknownResult(Schema.toCodecJson(Schema.Struct(payload)))
+  let encode: ReturnType<typeof encoding> | undefined
+  return (message: Any) => (encode ??= encoding(payload))(message)
+}
+
+const encoding = (payload: Fields) => {
+  const read = Plain.reader(payload)
+  const encode: (message: unknown) => Result.Result<unknown, Schema.SchemaError> = Schema.encodeUnknownResult(
+    Schema.toCodecJson(Schema.Struct(payload))
+  )
+  return (message: object): Readonly<Record<string, unknown>> | undefined => {
+    const plain = read?.(message)
+    if (plain !== undefined) return plain
     const encoded = encode(message)
     return Result.isSuccess(encoded) && Predicate.isObject(encoded.success) ? { ...encoded.success } : undefined
   }

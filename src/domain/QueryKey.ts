@@ -36,9 +36,9 @@ import * as Message from "./Message.ts"
 export const make = (query: Message.Any, vary?: Readonly<Record<string, string | undefined>>): string | undefined => {
   const json = query[Message.TypeId].toJson(query)
   if (json === undefined) return undefined
-  const name = part(query._tag)
-  let key = name + pairs(json, ":")
-  if (vary !== undefined) key += pairs(vary, ":~")
+  const name = nameOf(query._tag)
+  let key = name + pairs(json, argumentOf)
+  if (vary !== undefined) key += pairs(vary, varyOf)
   return key.length <= maxLength ? key : `${name}:${sha256(key)}`
 }
 
@@ -52,17 +52,32 @@ const maxLength = 200
  */
 export const part = (text: string): string => (/^[\w.-]+$/.test(text) ? text : JSON.stringify(text))
 
-const pairs = (record: Readonly<Record<string, unknown>>, before: string): string => {
+const pairs = (record: Readonly<Record<string, unknown>>, before: (name: string) => string): string => {
   let text = ""
   for (const name of Object.keys(record).sort()) {
     const value = record[name]
-    if (value !== undefined) text += `${before}${part(name)}=${canonical(value)}`
+    if (value !== undefined) text += before(name) + canonical(value)
   }
   return text
 }
 
+/** Names are those that classes declare: few. */
+const remembered = (f: (name: string) => string): ((name: string) => string) => {
+  const all = new Map<string, string>()
+  return (name) => {
+    let text = all.get(name)
+    if (text === undefined) all.set(name, (text = f(name)))
+    return text
+  }
+}
+
+const nameOf = remembered(part)
+const argumentOf = remembered((name) => `:${part(name)}=`)
+const varyOf = (name: string): string => `:~${part(name)}=`
+
 /** JSON with the keys of objects in order. */
 const canonical = (value: unknown): string => {
+  if (typeof value === "string") return JSON.stringify(value)
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`
   if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null"
   const fields = Object.entries(value)

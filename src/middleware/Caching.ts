@@ -17,12 +17,13 @@ import * as QueryKey from "../domain/QueryKey.ts"
 import type { RecordedEvent } from "../domain/RecordedEvent.ts"
 import * as MessageContext from "../ports/MessageContext.ts"
 import * as QueryCache from "../ports/QueryCache.ts"
-import type { Driver, Invalidation, Slot } from "../ports/QueryCacheDriver.ts"
+import type { Driver, Invalidation } from "../ports/QueryCacheDriver.ts"
 import { After } from "../ports/Receipt.ts"
 import { TenantContext } from "../ports/TenantContext.ts"
 import { UnitOfWork } from "../ports/UnitOfWork.ts"
 import { codecOf, errorOf, isAbsent, type Outcome } from "./internal/caching/codec.ts"
 import { countsOf } from "./internal/caching/metrics.ts"
+import { Place } from "./internal/caching/place.ts"
 import { type Policy, Serving } from "./internal/caching/serving.ts"
 import * as Middleware from "./Middleware.ts"
 
@@ -136,31 +137,30 @@ export function cached(query: Message.AnyClass, options: Options<Message.Any> = 
     return serving
   }
   const source = typeof options.source === "string" ? options.source : options.source?.name
-  const slotOf = (message: Message.Any, context: MessageContext.MessageContext, tenant: Slot["tenant"]) => {
-    const key = QueryKey.make(message, options.vary?.(message, context))
-    if (key === undefined) return undefined
-    const tags = QueryCache.tagsOf([QueryCache.tagOfQuery(query.tag), ...(options.tags?.(message) ?? [])])
-    return { tenant, key, tags, source, decode: codec.decode }
-  }
+  const tagsOf = (message: Message.Any) =>
+    QueryCache.tagsOf([QueryCache.tagOfQuery(query.tag), ...(options.tags?.(message) ?? [])])
+  const { vary } = options
   return Middleware.make<Message.Any, never, QueryCache.QueryCache | TenantContext>(
     "caching",
     (next) => (message) =>
       Effect.withFiber((fiber) => {
         const services: Context.Context<never> = fiber.context
+        const varies = vary?.(message, fiber.getRef(MessageContext.MessageContext))
+        const key = QueryKey.make(message, varies)
+        if (key === undefined) return next(message)
         const { id: tenant } = Context.getUnsafe(services, TenantContext)
-        const slot = slotOf(message, fiber.getRef(MessageContext.MessageContext), tenant)
-        const handler = next(message)
-        if (slot === undefined) return handler
+        const slot = new Place(tenant, key, source, codec.decode, message, tagsOf)
         const after = fiber.getRef(After)?.position ?? Position.start
         const serving = servingOf(Context.getUnsafe(services, QueryCache.QueryCache))
-        return outsideOfUnits(
-          services,
-          Effect.suspend(() => answered(handler, serving.serve({ slot, after, handler }, fiber))),
-          Effect.suspend(() => {
-            counts.came("bypass", services)
-            return handler
-          })
-        )
+        const handler = Effect.suspend(() => next(message))
+        const serve = () => answered(handler, serving.serve({ slot, after, handler }, fiber))
+        const unit = Context.getOrUndefined(services, UnitOfWork)
+        if (unit === undefined) return serve()
+        return Effect.flatMap(unit.isOpen, (open) => {
+          if (!open) return serve()
+          counts.came("bypass", services)
+          return handler
+        })
       }),
     {
       ttl: Duration.format(Duration.millis(ttl)),
@@ -178,15 +178,6 @@ function answered<A, E, R>(
 ): Effect.Effect<A, E, R>
 function answered(_: unknown, served: unknown): unknown {
   return served
-}
-
-const outsideOfUnits = <A, E, R>(
-  services: Context.Context<never>,
-  outside: Effect.Effect<A, E, R>,
-  inside: Effect.Effect<A, E, R>
-): Effect.Effect<A, E, R> => {
-  const unit = Context.getOption(services, UnitOfWork)
-  return Option.isNone(unit) ? outside : Effect.flatMap(unit.value.isOpen, (open) => (open ? inside : outside))
 }
 
 /**

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Message from "../../src/domain/Message.ts"
 import * as Query from "../../src/domain/Query.ts"
 import * as QueryKey from "../../src/domain/QueryKey.ts"
 import { sha256 } from "../../src/domain/internal/sha256.ts"
@@ -14,6 +15,15 @@ class Find extends Query.Class<Find>()("Find", {
 class Range extends Query.Class<Range>()("Range", {
   payload: { from: Schema.DateTimeUtcFromString, tags: Schema.Record(Schema.String, Schema.BigInt) }
 }) {}
+
+const plain = {
+  id: Schema.NonEmptyString,
+  page: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 9 })),
+  ratio: Schema.Number,
+  open: Schema.Boolean,
+  order: Schema.Literal("asc")
+}
+class Page extends Query.Class<Page>()("Page", { payload: plain }) {}
 
 describe("a query's key", () => {
   it("is the same whatever the order, and another for anything else", () => {
@@ -49,6 +59,27 @@ describe("a query's key", () => {
     const query = new Find({ b: "1" })
     Object.defineProperty(query, "b", { value: 1 })
     expect(QueryKey.make(query)).toBe(undefined)
+  })
+
+  it.effect("is made of what the schema makes of plain arguments, too", () => {
+    const encode = Schema.encodeUnknownSync(Schema.toCodecJson(Schema.Struct(plain)))
+    return Law.forAll(Arbitrary.schema(Schema.Struct(plain)), (fields) =>
+      Effect.sync(() => {
+        const query = new Page(fields)
+        expect(query[Message.TypeId].toJson(query)).toEqual(encode(fields))
+      })
+    )
+  })
+
+  it("is none for plain arguments that no such query has", () => {
+    const fields = { id: "a", page: 1, ratio: 1, open: true, order: "asc" } as const
+    for (const [name, value] of Object.entries({ id: "", page: 10, ratio: "1", open: 1, order: "desc" })) {
+      const query = new Page(fields)
+      expect(QueryKey.make(query)).toBe(`Page:id="a":open=true:order="asc":page=1:ratio=1`)
+      Object.defineProperty(query, name, { value })
+      expect(QueryKey.make(query)).toBe(undefined)
+    }
+    expect(QueryKey.make(new Page({ ...fields, ratio: Infinity }))).toContain(`ratio="Infinity"`)
   })
 
   it.effect("is hashed as everywhere else", () =>

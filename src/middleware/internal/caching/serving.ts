@@ -55,16 +55,17 @@ export class Serving {
   serve<R>(asked: Asked<R>, fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<unknown, unknown, R> {
     const now = timeOf(fiber)
     const entry = this.cache.peek(asked.slot, asked.after, now)
-    return entry === undefined ? this.ask(asked, fiber) : this.found(asked, entry, "hit", fiber)
+    return entry === undefined ? this.ask(asked, fiber) : this.found(asked, entry, "hit", now, fiber)
   }
 
   private found<R>(
     asked: Asked<R>,
     entry: Entry,
     from: "hit" | "shared",
+    now: number,
     fiber: Fiber.Fiber<unknown, unknown>
   ): Effect.Effect<unknown, unknown, R> {
-    const age = timeOf(fiber) - entry.filledAt
+    const age = now - entry.filledAt
     const left = entry.ttl - age
     this.counts.came(left > 0 ? from : "stale", fiber.context)
     this.counts.age(age, fiber.context)
@@ -116,8 +117,9 @@ export class Serving {
         const poll = this.polls.get(id)
         if (poll !== undefined) {
           yield* Deferred.await(poll)
-          const entry = this.cache.peek(slot, after, timeOf(fiber))
-          if (entry !== undefined) return yield* this.found(asked, entry, "shared", fiber)
+          const now = timeOf(fiber)
+          const entry = this.cache.peek(slot, after, now)
+          if (entry !== undefined) return yield* this.found(asked, entry, "shared", now, fiber)
         }
         const looked = yield* this.lookOrLead(asked, fiber)
         // It may be this process that makes it.
@@ -125,7 +127,7 @@ export class Serving {
         const isPolled = isHere || this.polls.has(id)
         const seen = looked._tag === "Taken" && !isPolled ? yield* this.poll(asked, fiber) : looked
         if (seen._tag === "Led") return yield* seen.outcome
-        if (seen._tag === "Found") return yield* this.found(asked, seen.entry, "shared", fiber)
+        if (seen._tag === "Found") return yield* this.found(asked, seen.entry, "shared", timeOf(fiber), fiber)
       }
     })
   }
