@@ -6,6 +6,7 @@
 export * as PgCheckpointStore from "./PgCheckpointStore.ts"
 export * as PgConsumerStore from "./PgConsumerStore.ts"
 export * as PgDoctor from "./PgDoctor.ts"
+export * as PgEventBus from "./PgEventBus.ts"
 export * as PgEventImport from "./PgEventImport.ts"
 export * as PgEventStore from "./PgEventStore.ts"
 export * as PgFaults from "./PgFaults.ts"

@@ -56,7 +56,11 @@ export interface Options {
  * - `ping`: asks the server for an answer, and says by its error why there is none.
  * - `attempt`: turns the error of a command into a `RedisError`, which says what it means.
  * - `listen`: hears what is published on a channel, until its scope closes. Unlike a subscription of `Redis` it says when
- *   messages may have been missed. It never fails: it goes on trying.
+ *   messages may have been missed. It never fails: it goes on trying. It completes when the channel is heard, or when the server
+ *   could not be reached.
+ * - `hear` and `tell`: the two ends of a channel that keeps the order of what is told by one program. In a cluster it is the server
+ *   that has the channel's slot which passes it on, and no other has work with it; each channel that is heard there has a
+ *   connection of its own.
  *
  * @category services
  * @since 0.1.0
@@ -71,6 +75,8 @@ export class RedisConnection extends Context.Service<
       command: Effect.Effect<A, Redis.RedisError, R>
     ) => Effect.Effect<A, RedisError.RedisError, R>
     readonly listen: (channel: string, listener: Listener) => Effect.Effect<void, never, Scope.Scope>
+    readonly hear: (channel: string, listener: Listener) => Effect.Effect<void, never, Scope.Scope>
+    readonly tell: (channel: string, text: string) => Effect.Effect<void, RedisError.RedisError>
   }
 >()("effect-cqrs/adapters/redis/RedisConnection") {}
 
@@ -185,7 +191,8 @@ const make = (given: Options): Effect.Effect<Context.Context<RedisConnection | R
       connectionName: given.connectionName ?? "effect-cqrs"
     }
     const { client, whyNot } = yield* opened(options)
-    const listening = new Listening((attempt) => clients.listening(options, attempt))
+    const open = (attempt: number, address: clients.Address | undefined) => clients.listening(options, attempt, address)
+    const listening = new Listening(open)
     const send = sender(client, whyNot)
     const redis = yield* Redis.make({
       send,
@@ -209,7 +216,17 @@ const make = (given: Options): Effect.Effect<Context.Context<RedisConnection | R
       isUp: () => client.status === "ready",
       ping: Effect.asVoid(attempt("PING", send("PING"))),
       attempt,
-      listen: (channel, listener) => listened(listening, channel, listener)
+      listen: (channel, listener) => listened(listening, channel, listener),
+      hear: (channel, listener) =>
+        Effect.suspend(() => {
+          if (!client.isCluster) return listened(listening, channel, listener)
+          const own = new Listening(open, "sharded")
+          return Effect.andThen(Effect.forkScoped(own.run), listened(own, channel, listener))
+        }),
+      tell: (channel, text) => {
+        const command = client.isCluster ? "spublish" : "publish"
+        return Effect.asVoid(attempt(command.toUpperCase(), send(command, channel, text)))
+      }
     }
     return Context.make(RedisConnection, connection).pipe(Context.add(Redis.Redis, redis))
   })

@@ -5,5 +5,6 @@
  */
 export * as RedisConnection from "./RedisConnection.ts"
 export * as RedisError from "./RedisError.ts"
+export * as RedisEventBus from "./RedisEventBus.ts"
 export * as RedisLease from "./RedisLease.ts"
 export * as RedisQueryCache from "./RedisQueryCache.ts"

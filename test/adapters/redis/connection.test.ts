@@ -13,7 +13,7 @@ import * as Redis from "effect/persistence/Redis"
 import * as RedisConnection from "../../../src/adapters/redis/RedisConnection.ts"
 import * as RedisError from "../../../src/adapters/redis/RedisError.ts"
 import * as proc from "../../services/proc.ts"
-import { connection, eventually, ownServer, send, sharedUrl, withRedis } from "./support.ts"
+import { connection, eventually, ownCluster, ownServer, send, sharedUrl, withRedis } from "./support.ts"
 
 const double = Redis.script((key: string, n: number) => [key, n], {
   lua: "return redis.call('INCRBY', KEYS[1], ARGV[1] * 2)",
@@ -176,31 +176,7 @@ withRedis("a connection", () => {
 
   it.live("spreads over a cluster, with scripts on all of its primaries", () =>
     Effect.gen(function* () {
-      const nodes = yield* Effect.forEach(
-        [0, 1, 2],
-        () =>
-          Effect.gen(function* () {
-            const bus = yield* Effect.promise(() => proc.freePort())
-            const args = ["--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-port", `${bus}`]
-            return { bus, ...(yield* ownServer({ args })) }
-          }),
-        { concurrency: 3 }
-      )
-      const tell = (url: string, ...args: ReadonlyArray<string>) =>
-        Effect.provide(send("CLUSTER", ...args), connection(url))
-      const [first] = nodes
-      for (const [index, node] of nodes.entries()) {
-        const from = Math.floor((16384 * index) / 3)
-        yield* tell(node.url, "ADDSLOTSRANGE", `${from}`, `${Math.floor((16384 * (index + 1)) / 3) - 1}`)
-        if (node !== first) yield* tell(node.url, "MEET", "127.0.0.1", `${first?.port}`, `${first?.bus}`)
-      }
-      for (const { url } of nodes) {
-        const info = Effect.provide(send<string>("CLUSTER", "INFO"), connection(url))
-        yield* eventually(
-          "the cluster is whole",
-          Effect.map(info, (text) => /cluster_state:ok[^]*known_nodes:3/.test(text))
-        )
-      }
+      const nodes = yield* ownCluster
       const cluster = nodes.map(({ port }) => ({ host: "127.0.0.1", port }))
       yield* Effect.gen(function* () {
         const redis = yield* RedisConnection.RedisConnection

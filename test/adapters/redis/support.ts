@@ -10,6 +10,7 @@ import * as Redis from "effect/persistence/Redis"
 import type * as Scope from "effect/Scope"
 import { describe } from "vitest"
 import * as RedisConnection from "../../../src/adapters/redis/RedisConnection.ts"
+import * as proc from "../../services/proc.ts"
 import * as servers from "../../services/servers.ts"
 
 /** A suite that needs Redis; its name says what to install where there is none. */
@@ -52,3 +53,33 @@ export const eventually = <E, R>(what: string, isTrue: Effect.Effect<boolean, E,
     }
     return yield* Effect.die(new Error(`it did not become true that ${what}`))
   })
+
+/** Three primaries, each with a third of the slots. */
+export const ownCluster: Effect.Effect<ReadonlyArray<RedisServer>, unknown, Scope.Scope> = Effect.gen(function* () {
+  const nodes = yield* Effect.forEach(
+    [0, 1, 2],
+    () =>
+      Effect.gen(function* () {
+        const bus = yield* Effect.promise(() => proc.freePort())
+        const args = ["--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-port", `${bus}`]
+        return { bus, ...(yield* ownServer({ args })) }
+      }),
+    { concurrency: 3 }
+  )
+  const tell = (url: string, ...args: ReadonlyArray<string>) =>
+    Effect.provide(send("CLUSTER", ...args), connection(url))
+  const [first] = nodes
+  for (const [index, node] of nodes.entries()) {
+    const from = Math.floor((16384 * index) / 3)
+    yield* tell(node.url, "ADDSLOTSRANGE", `${from}`, `${Math.floor((16384 * (index + 1)) / 3) - 1}`)
+    if (node !== first) yield* tell(node.url, "MEET", "127.0.0.1", `${first?.port}`, `${first?.bus}`)
+  }
+  for (const { url } of nodes) {
+    const info = Effect.provide(send<string>("CLUSTER", "INFO"), connection(url))
+    yield* eventually(
+      "the cluster is whole",
+      Effect.map(info, (text) => /cluster_state:ok[^]*known_nodes:3/.test(text))
+    )
+  }
+  return nodes
+})

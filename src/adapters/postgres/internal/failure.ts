@@ -15,6 +15,14 @@ const isRetryable = (error: SqlError): boolean => {
   return Predicate.hasProperty(cause, "code") && passing.test(String(cause.code))
 }
 
+// The session was ended, or could not begin.
+const lost = /^(08|57P0[1-4])/
+
+/** Whether it is the connection that failed. */
+export const isLost = ({ reason }: SqlError): boolean =>
+  reason._tag === "ConnectionError" ||
+  (Predicate.hasProperty(reason.cause, "code") && lost.test(String(reason.cause.code)))
+
 /** What the port says of an error of the driver. */
 export const fromSqlError =
   (operation: string) =>

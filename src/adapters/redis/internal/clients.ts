@@ -76,9 +76,9 @@ export const blocking = (options: Options): Client =>
 
 /**
  * A connection to listen on, which ends when it is lost. In a cluster each server hears what is published on any, so it is
- * one of them: another with each attempt.
+ * one of them: another with each attempt, or the one at `address`.
  */
-export const listening = (options: Options, attempt: number): Redis => {
+export const listening = (options: Options, attempt: number, address?: Address): Redis => {
   const limited: Settings = {
     ...common(options),
     commandTimeout: Duration.toMillis(options.commandTimeout),
@@ -87,7 +87,7 @@ export const listening = (options: Options, attempt: number): Redis => {
   }
   if (!("cluster" in options.target)) return single(options.target, limited)
   const { cluster } = options.target
-  const node = cluster[attempt % cluster.length] ?? { host: "127.0.0.1", port: 6379 }
+  const node = address ?? cluster[attempt % cluster.length] ?? { host: "127.0.0.1", port: 6379 }
   return new Redis({ ...limited, ...node })
 }
 

@@ -1,8 +1,11 @@
 /** Hears what is published on channels, and says when it cannot. */
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
+import * as Result from "effect/Result"
 import type { Redis } from "ioredis"
 import * as RedisError from "../RedisError.ts"
+import type { Address } from "./clients.ts"
 
 /** Who hears of a channel. */
 export interface Listener {
@@ -13,27 +16,40 @@ export interface Listener {
   readonly down: () => void
 }
 
+/** The commands of ordinary channels, and of those that a cluster keeps on the server that has their slot. */
+const commands = {
+  ordinary: { subscribe: "subscribe", unsubscribe: "unsubscribe", message: "message" },
+  sharded: { subscribe: "ssubscribe", unsubscribe: "sunsubscribe", message: "smessage" }
+} as const
+
 const firstPause = 50
 const longestPause = 2000
 const heartbeat = "1 second"
 
 export class Listening {
   private readonly listeners = new Map<string, Set<Listener>>()
+  private readonly tried = Latch.makeUnsafe(false)
+  private readonly open: (attempt: number, address: Address | undefined) => Redis
+  private readonly commands: (typeof commands)[keyof typeof commands]
   private connection: Redis | undefined
-  private readonly open: (attempt: number) => Redis
+  private address: Address | undefined
 
-  constructor(open: (attempt: number) => Redis) {
+  constructor(
+    open: (attempt: number, address: Address | undefined) => Redis,
+    kind: keyof typeof commands = "ordinary"
+  ) {
     this.open = open
+    this.commands = commands[kind]
   }
 
-  /** Adds a listener; what is needed for it to hear is done as soon as there is a connection. */
+  /** Adds a listener, who hears from then on, or as soon as there is a connection where none could be had. */
   readonly add = (channel: string, listener: Listener): Effect.Effect<void> =>
     Effect.suspend(() => {
       const all = this.listeners.get(channel) ?? new Set()
       this.listeners.set(channel, all.add(listener))
       const { connection } = this
-      if (connection === undefined) return Effect.void
-      return request("SUBSCRIBE", () => connection.subscribe(channel)).pipe(
+      if (connection === undefined) return this.tried.await
+      return request("SUBSCRIBE", () => connection[this.commands.subscribe](channel)).pipe(
         Effect.tap(() => Effect.sync(listener.up)),
         // It is tried again with the next connection.
         Effect.catch(() => Effect.sync(() => connection.disconnect()))
@@ -49,7 +65,7 @@ export class Listening {
       const { connection } = this
       return connection === undefined
         ? Effect.void
-        : Effect.ignore(request("UNSUBSCRIBE", () => connection.unsubscribe(channel)))
+        : Effect.ignore(request("UNSUBSCRIBE", () => connection[this.commands.unsubscribe](channel)))
     })
 
   /** Connects, for ever again. */
@@ -63,14 +79,19 @@ export class Listening {
         // From here on whoever comes subscribes by itself: nobody is told to hear who does not.
         this.connection = connection
         const channels = Array.from(this.listeners.keys())
-        if (channels.length > 0) yield* request("SUBSCRIBE", () => connection.subscribe(...channels))
+        if (channels.length > 0) yield* request("SUBSCRIBE", () => connection[this.commands.subscribe](...channels))
         pause = firstPause
         for (const channel of channels) this.tell("up", channel)
+        yield* this.tried.open
         yield* Effect.raceFirst(closed, beating(connection))
       })
     )
-    return once.pipe(
-      Effect.ignore,
+    return Effect.result(once).pipe(
+      Effect.flatMap((result): Effect.Effect<unknown> => {
+        this.address = Result.isFailure(result) ? movedTo(result.failure) : undefined
+        // Who waits to hear is not told before the right server was asked.
+        return this.address === undefined ? this.tried.open : Effect.sync(() => (pause = firstPause))
+      }),
       Effect.andThen(Random.next),
       Effect.flatMap((random) => {
         const millis = pause * (0.5 + random / 2)
@@ -84,10 +105,12 @@ export class Listening {
   private connected(attempt: number) {
     return Effect.acquireRelease(
       Effect.sync(() => {
-        const connection = this.open(attempt)
+        const connection = this.open(attempt, this.address)
         // Without a listener the driver prints it.
         connection.on("error", () => undefined)
-        connection.on("message", (channel: string, text: string) => {
+        // The slot of a channel went to another server, and what is published with it.
+        connection.on("moved", () => connection.disconnect())
+        connection.on(this.commands.message, (channel: string, text: string) => {
           for (const listener of this.listeners.get(channel) ?? []) listener.message(text)
         })
         return connection
@@ -106,6 +129,13 @@ export class Listening {
   private tell(what: "up" | "down", channel: string): void {
     for (const listener of this.listeners.get(channel) ?? []) listener[what]()
   }
+}
+
+/** Where a server sends who asked the wrong one. */
+const movedTo = ({ reason }: RedisError.RedisError): Address | undefined => {
+  if (!("cause" in reason) || !(reason.cause instanceof Error)) return undefined
+  const [, host, port] = /^MOVED \d+ (.+):(\d+)$/.exec(reason.cause.message) ?? []
+  return host === undefined ? undefined : { host, port: Number(port) }
 }
 
 const request = <A>(command: string, send: () => Promise<A>): Effect.Effect<A, RedisError.RedisError> =>
