@@ -22,6 +22,7 @@ import * as Delivering from "./internal/consumer/delivering.ts"
 import type { Definition, Filter } from "./internal/consumer/model.ts"
 import * as Trail from "./internal/consumer/trail.ts"
 import * as Worker from "./internal/consumer/worker.ts"
+import * as Keys from "./internal/keys.ts"
 import * as Reader from "./internal/reader.ts"
 import type { ErrorOf, ServicesOf } from "./Projection.ts"
 
@@ -109,7 +110,7 @@ export interface Options<Classes extends ReadonlyArray<Event.AnyClass<Decoding.K
   readonly tenants?: ReadonlyArray<string> | undefined
   readonly unknown?: "park" | undefined
   readonly startAt?: "beginning" | "now" | Position.Position | undefined
-  readonly key?: "stream" | "category" | "tenant" | ((stored: RecordedEvent.Stored) => string) | undefined
+  readonly key?: Keys.Key | undefined
   readonly segments?: number | undefined
   readonly batchSize?: number | undefined
   readonly transactional?: boolean | undefined
@@ -210,7 +211,7 @@ export function make(name: string, options: AnyOptions): Consumer<unknown> {
       name,
       events,
       filter: filterOf(options, events),
-      key: keyOf(options.key ?? "stream"),
+      key: Keys.of(options.key ?? "stream"),
       segments: options.segments ?? 16,
       startAt: options.startAt ?? "beginning",
       batchSize: Math.max(options.batchSize ?? (transactional ? 500 : 100), 1),
@@ -347,23 +348,4 @@ const filterOf = (options: AnyOptions, events: ReadonlyArray<string>): Filter =>
     wants: (stored) =>
       (stream === undefined || stored.stream === stream) && (tenants === undefined || tenants.has(stored.tenant))
   }
-}
-
-/** The longest key that is kept as it is. */
-const longestKey = 1000
-
-const keyOf = (key: Exclude<Options<Classes>["key"], undefined>): ((stored: RecordedEvent.Stored) => string) => {
-  const of = typeof key === "function" ? key : keys[key]
-  return (stored) => {
-    const text = of(stored)
-    const whole = text === "" ? stored.tenant : `${stored.tenant}/${text}`
-    // Storages keep no NUL and no half of a character; whole keys that differ beyond the longest share one order.
-    return whole.slice(0, longestKey).replaceAll("\0", "\uFFFD").toWellFormed()
-  }
-}
-
-const keys = {
-  stream: (stored: RecordedEvent.Stored): string => stored.stream,
-  category: (stored: RecordedEvent.Stored): string => StreamName.category(stored.stream),
-  tenant: (): string => ""
 }

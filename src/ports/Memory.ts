@@ -7,9 +7,11 @@ import * as Layer from "effect/Layer"
 import * as CheckpointStore from "./CheckpointStore.ts"
 import * as ConsumerStore from "./ConsumerStore.ts"
 import * as EventBus from "./EventBus.ts"
+import * as EventGroups from "./EventGroups.ts"
 import * as EventImport from "./EventImport.ts"
 import * as EventStore from "./EventStore.ts"
 import * as FlowStore from "./FlowStore.ts"
+import type { ForwardTarget } from "./ForwardTarget.ts"
 import * as Inbox from "./Inbox.ts"
 import * as Lease from "./Lease.ts"
 import * as Outbox from "./Outbox.ts"
@@ -47,6 +49,8 @@ export const layer: Layer.Layer<
   | EventBus.EventBus
   | EventBus.EventBusHistory
   | EventBus.Transactional
+  | EventGroups.EventGroups
+  | ForwardTarget
   | UnitOfWork.UnitOfWork
 > = Layer.mergeAll(
   EventStore.layerMemory,
@@ -64,5 +68,6 @@ export const layer: Layer.Layer<
   ProjectionStore.layerMemory,
   SnapshotStore.layerMemory,
   EventBus.layerMemory,
+  EventGroups.layerMemory,
   UnitOfWork.layerMemory
 )

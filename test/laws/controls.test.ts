@@ -14,6 +14,7 @@ import { wrongOutboxes } from "./wrongOutboxes.ts"
 import { wrongQueryCaches } from "./wrongQueryCaches.ts"
 import { wrongProjections, wrongProjectionStores } from "./wrongProjections.ts"
 import { wrongSnapshotStores } from "./wrongSnapshotStores.ts"
+import { wrongEventGroups } from "./wrongEventGroups.ts"
 import { wrongEventImports } from "./wrongEventImports.ts"
 import { wrongStreamAdmins } from "./wrongStreamAdmins.ts"
 import { wrongCheckpointStores, wrongEventBuses, wrongReadModelStores, wrongUnitsOfWork } from "./wrongStores.ts"
@@ -36,7 +37,8 @@ const wrongs: ReadonlyArray<readonly [port: string, controls: ReadonlyArray<Cont
   ["UnitOfWork", wrongUnitsOfWork],
   ["ProjectionStore", wrongProjectionStores],
   ["Projection", wrongProjections],
-  ["EventBus", wrongEventBuses]
+  ["EventBus", wrongEventBuses],
+  ["EventGroups", wrongEventGroups]
 ]
 
 const seen = <R>(controls: ReadonlyArray<Control<R>>): void => {

@@ -2,6 +2,7 @@ import * as Memory from "../../src/ports/Memory.ts"
 import * as CheckpointStoreLaws from "../../src/testing/CheckpointStoreLaws.ts"
 import * as ConsumerStoreLaws from "../../src/testing/ConsumerStoreLaws.ts"
 import * as EventBusLaws from "../../src/testing/EventBusLaws.ts"
+import * as EventGroupsLaws from "../../src/testing/EventGroupsLaws.ts"
 import * as EventImportLaws from "../../src/testing/EventImportLaws.ts"
 import * as EventStoreLaws from "../../src/testing/EventStoreLaws.ts"
 import * as FlowStoreLaws from "../../src/testing/FlowStoreLaws.ts"
@@ -42,6 +43,7 @@ checkLaws(
     StreamAdmin: StreamAdminLaws.laws,
     EventImport: EventImportLaws.laws,
     "StreamAdmin in a UnitOfWork": StreamAdminLaws.transactional,
+    EventGroups: EventGroupsLaws.laws,
     EventBus: EventBusLaws.laws,
     "EventBus in a UnitOfWork": EventBusLaws.transactional,
     EventBusHistory: EventBusLaws.history

@@ -1,0 +1,23 @@
+/**
+ * What groups of subscribers promise, and what forwards to them, as laws.
+ *
+ * @since 0.1.0
+ */
+import type * as EventGroups from "../ports/EventGroups.ts"
+import type { ForwardTarget } from "../ports/ForwardTarget.ts"
+import * as delivering from "./internal/eventGroups/delivering.ts"
+import * as forwarding from "./internal/eventGroups/forwarding.ts"
+import * as parking from "./internal/eventGroups/parking.ts"
+import type * as Law from "./Law.ts"
+
+/**
+ * The laws of `EventGroups` and `ForwardTarget`.
+ *
+ * @category laws
+ * @since 0.1.0
+ */
+export const laws: ReadonlyArray<Law.Law<EventGroups.EventGroups | ForwardTarget>> = [
+  ...forwarding.laws,
+  ...delivering.laws,
+  ...parking.laws
+]
