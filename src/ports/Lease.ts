@@ -13,6 +13,7 @@ import type { TenantId } from "../domain/TenantId.ts"
 import * as IdGenerator from "./IdGenerator.ts"
 import * as Journal from "./internal/Journal.ts"
 import { makeMemory } from "./internal/memoryLease.ts"
+import { renewing } from "./internal/renewing.ts"
 import { nameIssue, tenantIssue } from "./internal/text.ts"
 import type { BestEffortDriver, Driver } from "./LeaseDriver.ts"
 import { Fenced, InvalidLease, LeaseError, LeaseLost, LeaseTaken } from "./LeaseError.ts"
@@ -177,7 +178,7 @@ const holding = <A, E, R>(
     return yield* Effect.acquireUseRelease(
       acquired(driver, tenant, name, holder, ttl, wait),
       ({ since, token }) =>
-        Effect.raceFirst(use({ name, token, holder }), renewing(driver, tenant, name, token, ttl, since)),
+        Effect.raceFirst(use({ name, token, holder }), renewed(driver, tenant, name, token, ttl, since)),
       ({ token }) =>
         Effect.catch(driver.release(tenant, name, token), (error) =>
           Effect.logDebug(`The lease ${name} was not given back; it runs out by itself`, error)
@@ -222,7 +223,7 @@ const acquired = (
     }
   })
 
-const renewing = (
+const renewed = (
   driver: BestEffortDriver,
   tenant: TenantId,
   name: string,
@@ -230,27 +231,12 @@ const renewing = (
   ttl: number,
   since: number
 ): Effect.Effect<never, LeaseError> =>
-  Effect.gen(function* () {
-    const lost = new LeaseError({ reason: new LeaseLost({ name, token }) })
-    let until = since + ttl
-    let pause = ttl / 3
-    while (true) {
-      const left = until - (yield* Clock.currentTimeMillis)
-      yield* Effect.sleep(Math.max(0, Math.min(pause, left)))
-      const asked = yield* Clock.currentTimeMillis
-      if (asked >= until) return yield* lost
-      const renewed = yield* driver.renew(tenant, name, token, ttl).pipe(
-        Effect.timeoutOrElse({ duration: until - asked, orElse: () => Effect.fail(lost) }),
-        Effect.catch((error) =>
-          error === lost
-            ? Effect.fail(lost)
-            : Effect.as(Effect.logWarning(`The lease ${name} could not be renewed; trying again`, error), undefined)
-        )
-      )
-      if (renewed === false) return yield* lost
-      if (renewed === true) until = asked + ttl
-      pause = renewed === true ? ttl / 3 : ttl / 20
-    }
+  renewing({
+    what: `The lease ${name}`,
+    ttl,
+    since,
+    renew: driver.renew(tenant, name, token, ttl),
+    lost: new LeaseError({ reason: new LeaseLost({ name, token }) })
   })
 
 /**

@@ -39,6 +39,7 @@ export const layer: Layer.Layer<
   | ParkedStore.ParkedStore
   | Outbox.Outbox
   | Inbox.Inbox
+  | Inbox.ClaimingInbox
   | Lease.Lease
   | Lease.BestEffortLease
   | FlowStore.FlowStore
@@ -61,6 +62,7 @@ export const layer: Layer.Layer<
   ParkedStore.layerMemory,
   Outbox.layerMemory,
   Inbox.layerMemory,
+  Inbox.layerMemoryClaiming(),
   Lease.layerMemory,
   FlowStore.layerMemory,
   QueryCache.layerMemory,

@@ -16,7 +16,10 @@ import type { TenantId } from "../domain/TenantId.ts"
 import * as Journal from "./internal/Journal.ts"
 import { nameIssue, tenantIssue } from "./internal/text.ts"
 import { StorageFailure } from "./StorageFailure.ts"
+import { StreamAdmin } from "./StreamAdmin.ts"
+import type { EventRef } from "./StreamAdminDriver.ts"
 import { TenantContext } from "./TenantContext.ts"
+import { UnitOfWork } from "./UnitOfWork.ts"
 
 /**
  * A snapshot that no store can keep; every wrong field is listed.
@@ -229,3 +232,40 @@ export const layerMemory: Layer.Layer<SnapshotStore> = Layer.effect(
     })
   })
 ).pipe(Layer.provide(Journal.layer))
+
+/**
+ * `StreamAdmin` over a snapshot store of another storage: skipping an event, or undoing it, forgets the snapshot that the event is
+ * in, once it is committed.
+ *
+ * **Gotchas**
+ *
+ * The two storages do not commit together: when the snapshot cannot be forgotten, the log says so, as an error. Remove it then, or
+ * `Repository.verify` the aggregate.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerForgetting: Layer.Layer<StreamAdmin, never, StreamAdmin | SnapshotStore | UnitOfWork> = Layer.effect(
+  StreamAdmin,
+  Effect.gen(function* () {
+    const admin = yield* StreamAdmin
+    const store = yield* SnapshotStore
+    const unit = yield* UnitOfWork
+    const forget = ({ stream, version }: EventRef) =>
+      Effect.flatMap(TenantContext, (tenant) =>
+        store.load(stream).pipe(
+          Effect.flatMap((found) =>
+            Option.isSome(found) && found.value.version >= version ? store.remove(stream) : Effect.void
+          ),
+          Effect.catch((error) => Effect.logError(`A snapshot of ${stream} knows nothing of what was skipped`, error)),
+          Effect.provideService(TenantContext, tenant),
+          unit.afterCommit
+        )
+      )
+    return {
+      ...admin,
+      skip: (event, reason) => Effect.andThen(admin.skip(event, reason), forget(event)),
+      unskip: (event) => Effect.andThen(admin.unskip(event), forget(event))
+    }
+  })
+)

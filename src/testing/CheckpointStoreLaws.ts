@@ -8,6 +8,7 @@ import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import * as Position from "../domain/Position.ts"
 import { CheckpointConflict, CheckpointStore } from "../ports/CheckpointStore.ts"
+import { UnitOfWork } from "../ports/UnitOfWork.ts"
 import * as Assert from "./Assert.ts"
 import { count } from "./internal/samples.ts"
 import { interruptedAfter, type Options, race, racing, unique } from "./internal/world.ts"
@@ -212,6 +213,36 @@ const interrupted = law("`passed` is woken by every save, wherever who saves is 
     }
   })
 )
+
+const afterCommit = law(
+  "a checkpoint that a transaction moves is there once it has succeeded, and stays where it is when it fails",
+  (checkpoints, reader) =>
+    Effect.gen(function* () {
+      const unit = yield* UnitOfWork
+      yield* unit.transaction(checkpoints.save(reader, Position.start, at(5)))
+      Assert.equal(yield* checkpoints.load(reader), at(5))
+      yield* Effect.flip(unit.transaction(Effect.andThen(checkpoints.save(reader, at(5), at(9)), Effect.fail("no"))))
+      Assert.equal(yield* checkpoints.load(reader), at(5))
+      const conflict = yield* Assert.fails(
+        unit.transaction(checkpoints.save(reader, at(4), at(9))),
+        "CheckpointConflict"
+      )
+      Assert.equal([conflict.expected, conflict.actual], [4, 5])
+      const waiting = yield* Effect.forkChild(checkpoints.passed(reader, at(9)))
+      yield* unit.transaction(checkpoints.save(reader, at(5), at(9)))
+      yield* Fiber.join(waiting)
+      Assert.equal(yield* checkpoints.load(reader), at(9))
+    })
+)
+
+/**
+ * The laws of a checkpoint store beside the transactions of another storage: it moves when they have committed, so what they
+ * wrote may be written again and is never left out.
+ *
+ * @category laws
+ * @since 0.1.0
+ */
+export const beside: ReadonlyArray<Law.Law<CheckpointStore | UnitOfWork>> = [afterCommit]
 
 /**
  * The laws of `CheckpointStore`; what takes part in a transaction is in `UnitOfWorkLaws`.

@@ -120,3 +120,23 @@ export const administered: ReadonlyArray<Law.Law<SnapshotStore | EventStore | St
  * @since 0.1.0
  */
 export const transactional: ReadonlyArray<Law.Law<SnapshotStore | UnitOfWork>> = [committed, rolledBack, refused]
+
+const afterwards = law("what a transaction saves and removes is there once it has succeeded", (shelf) =>
+  Effect.gen(function* () {
+    const { store } = shelf
+    const unit = yield* UnitOfWork
+    const [first, second] = [shelf.snapshot(1, "first"), shelf.snapshot(2, "second", shelf.stream("2"))]
+    yield* store.save(first)
+    yield* unit.transaction(Effect.andThen(store.remove(first.stream), store.save(second)))
+    Assert.equal(yield* store.load(first.stream), Option.none())
+    Assert.equal(yield* store.load(second.stream), Option.some(second))
+  })
+)
+
+/**
+ * The laws of a snapshot store beside the transactions of another storage: it writes what they have committed.
+ *
+ * @category laws
+ * @since 0.1.0
+ */
+export const beside: ReadonlyArray<Law.Law<SnapshotStore | UnitOfWork>> = [afterwards, rolledBack, refused]

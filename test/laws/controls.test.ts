@@ -8,7 +8,7 @@ import { wrongConsumerStores, wrongParkedStores } from "./wrongConsumerStores.ts
 import { wrongBoundaries } from "./wrongBoundaries.ts"
 import { wrongEventStores } from "./wrongEventStores.ts"
 import { wrongFlowStores } from "./wrongFlowStores.ts"
-import { wrongInboxes } from "./wrongInboxes.ts"
+import { wrongClaimingInboxes, wrongInboxes } from "./wrongInboxes.ts"
 import { wrongLeases } from "./wrongLeases.ts"
 import { wrongOutboxes } from "./wrongOutboxes.ts"
 import { wrongQueryCaches } from "./wrongQueryCaches.ts"
@@ -29,6 +29,7 @@ const wrongs: ReadonlyArray<readonly [port: string, controls: ReadonlyArray<Cont
   ["ParkedStore", wrongParkedStores],
   ["Outbox", wrongOutboxes],
   ["Inbox", wrongInboxes],
+  ["ClaimingInbox", wrongClaimingInboxes],
   ["Lease", wrongLeases],
   ["FlowStore", wrongFlowStores],
   ["QueryCache", wrongQueryCaches],

@@ -10,7 +10,12 @@ import { controls } from "./controls.ts"
 type Store = SnapshotStore["Service"]
 
 const wrong = controls<Store>(
-  [...SnapshotStoreLaws.laws, ...SnapshotStoreLaws.transactional, ...SnapshotStoreLaws.administered],
+  [
+    ...SnapshotStoreLaws.laws,
+    ...SnapshotStoreLaws.transactional,
+    ...SnapshotStoreLaws.administered,
+    ...SnapshotStoreLaws.beside
+  ],
   (make) => Layer.effect(SnapshotStore, Effect.map(SnapshotStore, make))
 )
 
@@ -94,6 +99,10 @@ export const wrongSnapshotStores = [
   wrong("what cannot be kept is dropped", ["what no store can keep is refused"], (store) => ({
     ...store,
     save: (snapshot) => Effect.catchReason(store.save(snapshot), "SnapshotError", "InvalidSnapshot", () => Effect.void)
+  })),
+  wrong("what a transaction saves is lost", ["is there once it has succeeded"], (store) => ({
+    ...store,
+    save: (snapshot) => Effect.tap(store.save(snapshot), () => store.remove(snapshot.stream))
   })),
   wrong("transactions are ignored, and skips", ["is gone when it fails", "skipping an event"], (store) => {
     const kept = new Map<string, Snapshot>()

@@ -22,7 +22,7 @@ import { controls } from "./controls.ts"
 
 type Checkpoints = CheckpointStore.CheckpointStore["Service"]
 
-const checkpoints = controls<Checkpoints>(CheckpointStoreLaws.laws, (make) =>
+const checkpoints = controls<Checkpoints>([...CheckpointStoreLaws.laws, ...CheckpointStoreLaws.beside], (make) =>
   Layer.effect(CheckpointStore.CheckpointStore, Effect.map(CheckpointStore.CheckpointStore, make))
 )
 
@@ -66,6 +66,11 @@ export const wrongCheckpointStores = [
     load: (name) => store.load(name.toLowerCase()),
     save: (name, from, to) => store.save(name.toLowerCase(), from, to)
   })),
+  checkpoints("a transaction that fails moves the checkpoint", ["stays where it is when it fails"], (store) => {
+    const moved = new Map<string, Position.Position>()
+    const load = (name: string) => Effect.sync(() => moved.get(name) ?? Position.start)
+    return { ...store, load, save: (name, _, to) => Effect.sync(() => void moved.set(name, to)) }
+  }),
   checkpoints("removing does nothing", ["was removed"], (store) => ({ ...store, remove: () => Effect.void })),
   checkpoints("nobody waits", ["waits until", "its own reader"], (store) => ({ ...store, passed: () => Effect.void })),
   checkpoints("everybody waits for the next save", ["at once", "misses no save"], (store) => {

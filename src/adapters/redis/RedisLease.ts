@@ -5,15 +5,15 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Redis from "effect/persistence/Redis"
+import type * as Redis from "effect/persistence/Redis"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { part } from "../../domain/QueryKey.ts"
 import { BestEffortLease } from "../../ports/Lease.ts"
 import type { Acquired, BestEffortDriver, Standing } from "../../ports/LeaseDriver.ts"
 import { LeaseError } from "../../ports/LeaseError.ts"
-import * as StorageFailure from "../../ports/StorageFailure.ts"
-import { RedisConnection } from "./RedisConnection.ts"
+import { type Ask, asking, script } from "./internal/asking.ts"
+import type { RedisConnection } from "./RedisConnection.ts"
 
 /**
  * Leases that run out by themselves, with tokens from a counter beside each.
@@ -34,32 +34,14 @@ export const layer = (options?: {
   Layer.effect(
     BestEffortLease,
     Effect.gen(function* () {
-      const redis = yield* Redis.Redis
-      const connection = yield* RedisConnection
+      const asked = yield* asking("Lease")
       const prefix = options?.prefix ?? "effect-cqrs"
       const keysOf = (tenant: string, name: string) => {
         const key = `${prefix}:{${part(tenant)}}:lease:${part(name)}`
         return [`${key}:holder`, `${key}:token`]
       }
-      const ask = <A>(
-        operation: string,
-        script: typeof acquire,
-        keys: ReadonlyArray<string>,
-        args: ReadonlyArray<string>,
-        decode: (reply: unknown) => Result.Result<A, Schema.SchemaError>
-      ): Effect.Effect<A, LeaseError> =>
-        connection.attempt(`Lease.${operation}`, redis.eval(script)(keys, args)).pipe(
-          Effect.mapError((cause) => ({ retryable: cause.retryable, cause })),
-          Effect.flatMap((reply) => {
-            const decoded = decode(reply)
-            return Result.isSuccess(decoded)
-              ? Effect.succeed(decoded.success)
-              : Effect.fail({ retryable: false, cause: decoded.failure })
-          }),
-          Effect.mapError(
-            (failed) => new LeaseError({ reason: StorageFailure.make({ operation: `Lease.${operation}`, ...failed }) })
-          )
-        )
+      const ask: Ask<LeaseError> = (operation, of, keys, args, decode) =>
+        Effect.mapError(asked(operation, of, keys, args, decode), (reason) => new LeaseError({ reason }))
       const driver: BestEffortDriver = {
         acquire: (tenant, name, holder, millis) =>
           Effect.map(
@@ -95,12 +77,6 @@ const decodeAcquired = Schema.decodeUnknownResult(
 const decodeStanding = Schema.decodeUnknownResult(Schema.NullOr(Held))
 const decodeNumber = Schema.decodeUnknownResult(Schema.Number)
 const decodeBoolean = (reply: unknown) => Result.map(decodeNumber(reply), (number) => number === 1)
-
-const script = (lua: string) =>
-  Redis.script((keys: ReadonlyArray<string>, args: ReadonlyArray<string>) => [...keys, ...args], {
-    lua,
-    numberOfKeys: (keys) => keys.length
-  }).withReturnType<unknown>()
 
 const held = `
 local held = redis.call('GET', KEYS[1])

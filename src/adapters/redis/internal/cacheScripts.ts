@@ -7,13 +7,7 @@
  *
  * All keys of a tenant have its name in braces, and are in one slot of a cluster.
  */
-import * as Redis from "effect/persistence/Redis"
-
-const script = (lua: string) =>
-  Redis.script((keys: ReadonlyArray<string>, args: ReadonlyArray<string>) => [...keys, ...args], {
-    lua,
-    numberOfKeys: (keys) => keys.length
-  }).withReturnType<unknown>()
+import { script } from "./asking.ts"
 
 // KEYS: answer, lease, progress, tags ...; ARGV: token, lease in ms, after, "look" or "claim", how long tags stay in ms
 export const look = script(`
