@@ -57,6 +57,7 @@ export interface Member {
  *   how many connections took it. A message is gone when nobody is there: what must not be lost is an event.
  * - `join` puts a connection in a channel until the scope closes, and answers with who is there, its own actor among them.
  * - `members` is who is there: each actor once, however many connections it has.
+ * - Of who is there, who comes and who goes a tenant learns its own alone, in `broadcast` as well.
  *
  * @category services
  * @since 0.1.0
@@ -143,13 +144,24 @@ class Room {
  */
 export const layer: Layer.Layer<LiveHub> = Layer.sync(LiveHub, () => {
   const rooms = new Map<string, Room>()
-  const keyOf = (tenant: TenantId, channel: Channel) =>
-    channel === "broadcast" ? channel : JSON.stringify([tenant, channel])
+  // Those of `broadcast`: a message is for all of them, and who is in one is for nobody else.
+  const everybody = new Set<Room>()
+  const keyOf = (tenant: TenantId, channel: Channel) => JSON.stringify([tenant, channel])
+  const roomsOf = (key: string, channel: Channel) => {
+    const room = rooms.get(key)
+    return channel === "broadcast" ? everybody : room === undefined ? [] : [room]
+  }
   const inRoom = <A, E, R>(channel: Channel, f: (key: string) => Effect.Effect<A, E, R>) =>
     Effect.flatMap(TenantContext, ({ id }) => f(keyOf(id, channel)))
   return LiveHub.of({
     publish: (channel, data, from) =>
-      inRoom(channel, (key) => Effect.sync(() => rooms.get(key)?.publish({ channel, from, data }) ?? 0)),
+      inRoom(channel, (key) =>
+        Effect.sync(() => {
+          let taken = 0
+          for (const room of roomsOf(key, channel)) taken += room.publish({ channel, from, data })
+          return taken
+        })
+      ),
     members: (channel) => inRoom(channel, (key) => Effect.sync(() => rooms.get(key)?.actors ?? [])),
     join: (channel, member) =>
       inRoom(channel, (key) =>
@@ -158,13 +170,14 @@ export const layer: Layer.Layer<LiveHub> = Layer.sync(LiveHub, () => {
             Effect.sync(() => {
               const room = rooms.get(key) ?? new Room()
               rooms.set(key, room)
+              if (channel === "broadcast") everybody.add(room)
               room.add(channel, member)
               return room
             }),
             (room) =>
               Effect.sync(() => {
                 room.remove(channel, member)
-                if (room.isEmpty) rooms.delete(key)
+                if (room.isEmpty && rooms.delete(key)) everybody.delete(room)
               })
           ),
           (room) => room.actors

@@ -16,6 +16,7 @@ import * as TestClock from "effect/testing/TestClock"
 import * as Channel from "../../src/application/Channel.ts"
 import * as CommandBus from "../../src/application/CommandBus.ts"
 import * as QueryBus from "../../src/application/QueryBus.ts"
+import * as Actor from "../../src/domain/Actor.ts"
 import * as Command from "../../src/domain/Command.ts"
 import * as Query from "../../src/domain/Query.ts"
 import * as StreamName from "../../src/domain/StreamName.ts"
@@ -38,6 +39,7 @@ class Book extends Command.Class<Book>()("Book", {
 class Wait extends Command.Class<Wait>()("Wait", { payload: {} }) {}
 class Fall extends Command.Class<Fall>()("Fall", { payload: {} }) {}
 class Who extends Query.Class<Who>()("Who", { payload: {}, success: Schema.String }) {}
+class Large extends Query.Class<Large>()("Large", { payload: {}, success: Schema.String }) {}
 class Hidden extends Query.Class<Hidden>()("Hidden", { payload: {} }) {}
 
 const { on } = Handler
@@ -281,6 +283,32 @@ describe("a socket", () => {
     )
   )
 
+  it.effect("reads no more from who asks and takes no answers", () =>
+    running(
+      Effect.gen(function* () {
+        let answered = 0
+        const large = QueryBus.handlers(on(Large, () => Effect.sync(() => (answered++, "x".repeat(200_000)))))
+        const { connections, port } = yield* serve(
+          LiveSocket.handle({ messages: [Large] }).pipe(Effect.provide(yield* Layer.build(large))),
+          { limits: { stalled: "60 seconds" } }
+        )
+        const { say } = yield* deaf(port)
+        const asking = 400
+        for (let n = 0; n < asking; n++) yield* say({ type: "ask", id: `${n}`, message: { _tag: "Large" } })
+        for (let before = -1, same = 0; same < 100 && answered < asking; before = answered) {
+          same = answered === before && answered > 0 ? same + 1 : 0
+          yield* turn
+        }
+        // What the kernel holds for both ends is some megabytes.
+        expect(answered).toBeLessThan(asking / 2)
+        // It is slow and not gone: only who takes nothing for too long is given up.
+        yield* TestClock.adjust("50 seconds")
+        expect(yield* connections.count).toBe(1)
+        yield* elapsing(until(connections.count, 0))
+      })
+    )
+  )
+
   it.effect("tells its clients when it drains, and lets nobody in", () =>
     running(
       Effect.gen(function* () {
@@ -411,6 +439,27 @@ describe("messages in channels", () => {
         expect(yield* Queue.take(seen)).toMatchObject({ _tag: "Message", data: "from the server" })
         yield* Fiber.interrupt(first)
         expect(yield* Queue.take(seen)).toMatchObject({ _tag: "Presence", actor: { id: "bob" }, isHere: false })
+      })
+    )
+  )
+
+  it.effect("of all tenants tell none who is there of another", () =>
+    running(
+      Effect.gen(function* () {
+        const { hub, port } = yield* serve(LiveSocket.handle({ rules }))
+        const watching = (user: string, tenant: string) =>
+          Effect.gen(function* () {
+            const seen = yield* Queue.unbounded<LiveSocketClient.Happening>()
+            const joined = LiveSocketClient.join(yield* as(port, user, tenant), "broadcast")
+            yield* Effect.forkScoped(Stream.runForEach(joined, (happening) => Queue.offer(seen, happening)))
+            return [yield* Queue.take(seen), seen] as const
+          })
+        const [, adas] = yield* watching("ada", "acme")
+        const [eves, of] = yield* watching("eve", "globex")
+        expect(eves).toEqual({ _tag: "Members", members: [{ id: "eve", kind: "user" }] })
+        expect(yield* hub.members("broadcast").pipe(TenantContext.provide("acme"))).toEqual([Actor.user("ada")])
+        expect(yield* hub.publish("broadcast", "for all").pipe(TenantContext.provide("acme"))).toBe(2)
+        for (const seen of [adas, of]) expect(yield* Queue.take(seen)).toMatchObject({ data: "for all" })
       })
     )
   )

@@ -57,7 +57,10 @@ export interface Options<Messages extends ReadonlyArray<AnyMessage> = ReadonlyAr
   readonly inFlight?: number | undefined
   /** How many subscriptions and channels one connection may have open; 50 when absent. */
   readonly subscriptions?: number | undefined
-  /** How many bytes are held for a client before it is sent no more events; 256 KiB when absent. Messages are lost beyond four times that. */
+  /**
+   * How many bytes are held for a client before it is sent no more events, and before what it asks is read; 256 KiB when absent.
+   * Messages, and who comes and goes, are lost beyond four times that.
+   */
   readonly buffer?: number | undefined
   /** The most characters of what a client sends; 1 million when absent. */
   readonly largest?: number | undefined

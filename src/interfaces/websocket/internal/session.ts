@@ -69,6 +69,7 @@ export class Session {
   private readonly openedAt: number
   private running: Fiber.Fiber<unknown, unknown> | undefined
   private requests = 0
+  private isHeld = false
   private beatAt: number
   private heard: { readonly bytes: number; readonly at: number }
   private flushed: { readonly bytes: number; readonly at: number }
@@ -99,7 +100,9 @@ export class Session {
     const { admitted, connections, reader } = this.services
     this.running = fiber
     const reading = Effect.forever(
-      Effect.flatMap(reader.pull, (chunks) => Effect.forEach(chunks, (chunk) => this.receive(chunk), { discard: true }))
+      Effect.flatMap(reader.pull, (chunks) =>
+        Effect.forEach(chunks, (chunk) => Effect.andThen(this.taken, this.receive(chunk)), { discard: true })
+      )
     )
     return Effect.gen({ self: this }, function* () {
       const stop = admitted.watch({ tick: (now) => this.tick(now), drain: () => this.end("drained") })
@@ -118,8 +121,18 @@ export class Session {
   private readonly writable: Effect.Effect<void> = Effect.suspend(() => {
     const { transport } = this.services
     if (transport.buffered() < this.settings.buffer) return Effect.void
-    const drained = Effect.callback<void>((resume) => transport.onDrain(() => resume(Effect.void)))
+    const drained = Effect.callback<void>((resume) => Effect.sync(transport.onDrain(() => resume(Effect.void))))
     return Effect.andThen(drained, this.writable)
+  })
+
+  /** What asks and asks without taking the answers is not heard until it does. */
+  private readonly taken: Effect.Effect<void> = Effect.suspend(() => {
+    if (this.services.transport.buffered() < this.settings.buffer) return Effect.void
+    this.isHeld = true
+    return Effect.ensuring(
+      this.writable,
+      Effect.sync(() => void (this.isHeld = false))
+    )
   })
 
   private receive(chunk: string | Uint8Array): Effect.Effect<void, never, Handlers> {
@@ -257,16 +270,18 @@ export class Session {
   private join(id: string, name: string) {
     const { principal } = this.settings
     const { hub, transport } = this.services
+    const isFull = () => transport.buffered() >= 4 * this.settings.buffer
     const member: Member = {
       actor: principal.actor,
       message: ({ channel, data, from }) => {
-        if (transport.buffered() >= 4 * this.settings.buffer) return false
+        if (isFull()) return false
         const sender = from === undefined ? {} : { from }
         this.sendNow(Protocol.text({ type: "message", id, channel, data, ...sender }))
         return true
       },
-      presence: ({ actor, channel, isHere }) =>
-        this.sendNow(Protocol.text({ type: "presence", id, channel, actor, isHere }))
+      presence: ({ actor, channel, isHere }) => {
+        if (!isFull()) this.sendNow(Protocol.text({ type: "presence", id, channel, actor, isHere }))
+      }
     }
     const begun = Effect.gen({ self: this }, function* () {
       const scope = yield* this.begin(id)
@@ -319,7 +334,7 @@ export class Session {
   private tick(now: number): number {
     const { admitted, connections, transport } = this.services
     const [heard, flushed] = [transport.received(), transport.flushed()]
-    if (heard !== this.heard.bytes) this.heard = { bytes: heard, at: now }
+    if (heard !== this.heard.bytes || this.isHeld) this.heard = { bytes: heard, at: now }
     if (flushed !== this.flushed.bytes || transport.buffered() === 0) this.flushed = { bytes: flushed, at: now }
     if (now - this.flushed.at >= connections.stalled) this.give("stalled")
     // It has not answered two pings.

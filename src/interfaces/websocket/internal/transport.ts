@@ -8,8 +8,8 @@ export interface Transport {
   readonly flushed: () => number
   /** How many bytes have come, ever. */
   readonly received: () => number
-  /** Calls once what was held has left. */
-  readonly onDrain: (listener: () => void) => void
+  /** Calls once what was held has left, or is lost with the connection; what this returns ends it. */
+  readonly onDrain: (listener: () => void) => () => void
   /** Asks whether the client is there: every WebSocket answers by itself. */
   readonly ping: () => void
   readonly destroy: () => void
@@ -20,7 +20,8 @@ interface Duplex {
   readonly writableLength: number
   readonly bytesRead: number
   readonly bytesWritten: number
-  once(event: "drain", listener: () => void): void
+  on(event: "drain" | "close", listener: () => void): void
+  off(event: "drain" | "close", listener: () => void): void
   write(bytes: Uint8Array): void
   destroy(): void
 }
@@ -31,7 +32,8 @@ const isDuplex = (value: unknown): value is Duplex =>
   "writableLength" in value &&
   "bytesRead" in value &&
   "bytesWritten" in value &&
-  "once" in value &&
+  "on" in value &&
+  "off" in value &&
   "write" in value &&
   "destroy" in value
 
@@ -43,7 +45,10 @@ const unknown: Transport = {
   buffered: () => 0,
   flushed: () => 0,
   received: () => 0,
-  onDrain: (listener) => listener(),
+  onDrain: (listener) => {
+    listener()
+    return () => {}
+  },
   ping: () => {},
   destroy: () => {}
 }
@@ -55,7 +60,19 @@ export const of = ({ source }: HttpServerRequest.HttpServerRequest): Transport =
     buffered: () => socket.writableLength,
     flushed: () => socket.bytesWritten - socket.writableLength,
     received: () => socket.bytesRead,
-    onDrain: (listener) => socket.once("drain", listener),
+    onDrain: (listener) => {
+      const once = () => {
+        stop()
+        listener()
+      }
+      const stop = () => {
+        socket.off("drain", once)
+        socket.off("close", once)
+      }
+      socket.on("drain", once)
+      socket.on("close", once)
+      return stop
+    },
     ping: () => socket.write(pingFrame),
     destroy: () => socket.destroy()
   }
