@@ -81,7 +81,10 @@ export interface Relay<out R> {
 export interface Options {
   /** How many messages one worker delivers at the same time; 16 when absent. */
   readonly concurrency?: number | undefined
-  /** How many messages one worker claims ahead of their delivery, which bounds what a slow receiver holds; 100 when absent. */
+  /**
+   * How many messages one worker has claimed that are not delivered, those that it delivers now among them, which bounds what a slow
+   * receiver holds; 100 when absent. As many more may be delivered already and wait to be noted.
+   */
   readonly prefetch?: number | undefined
   /** How long a worker that no longer answers keeps its messages; 30 seconds when absent. One that works renews it. */
   readonly lease?: Duration.Input | undefined

@@ -10,7 +10,8 @@ import * as Schema from "effect/Schema"
 import * as Position from "../domain/Position.ts"
 
 /**
- * The streams that were appended to, each with its new version, and the last position written; position 0 when nothing was.
+ * The streams that were appended to, in the order of their first appends, each with its new version, and the last position
+ * written; position 0 when nothing was.
  *
  * **Details**
  *
@@ -88,7 +89,7 @@ export const after =
     Effect.provideService(self, After, receipt)
 
 /**
- * One receipt for many appends: the last version of each stream, the last position of all.
+ * One receipt for many appends: the highest version of each stream, the highest position of all, in whatever order they are.
  *
  * @category conversions
  * @since 0.1.0
@@ -97,7 +98,7 @@ export const fromAppends = (appends: ReadonlyArray<AppendReceipt>): Receipt => {
   const versions = new Map<string, number>()
   let position = Position.start
   for (const append of appends) {
-    versions.set(append.stream, append.version)
+    versions.set(append.stream, Math.max(append.version, versions.get(append.stream) ?? 0))
     position = Position.max(position, append.position)
   }
   return { streams: Array.from(versions, ([stream, version]) => ({ stream, version })), position }

@@ -7,6 +7,7 @@ import {
   EventStore,
   Memory,
   on,
+  Position,
   Receipt,
   StreamName,
   TenantContext,
@@ -86,6 +87,22 @@ describe("dispatch", () => {
       ])
     })
   )
+
+  it("says the highest version of a stream, whatever append was noted last", () => {
+    const noted = [
+      { stream: "a", version: 2, position: Position.make(9) },
+      { stream: "b", version: 1, position: Position.make(3) },
+      // Written before under its id, or by a fiber that was told of it later.
+      { stream: "a", version: 1, position: Position.make(1), repeated: true }
+    ]
+    expect(Receipt.fromAppends(noted)).toEqual({
+      streams: [
+        { stream: "a", version: 2 },
+        { stream: "b", version: 1 }
+      ],
+      position: 9
+    })
+  })
 
   it.effect("answers with an empty receipt at position 0 when nothing was written", () =>
     Effect.gen(function* () {

@@ -92,8 +92,8 @@ export const makeDriver: Effect.Effect<
   const highWater = yield* PgHighWater.PgHighWater
   const notifier = yield* PgNotifier.MarkNotifier
 
-  const rowsOf = <A>(operation: string, statement: Statement<A>) =>
-    Effect.mapError(joined(sql, statement.withoutTransform), storageFailure(operation))
+  const rowsOf = <A>(operation: string, statement: Statement<A>, conditional?: string) =>
+    Effect.mapError(joined(sql, statement.withoutTransform), storageFailure(operation, conditional))
 
   // Once the mark can have come to the position: before the commit it stands below.
   const nudge = (position: Position.Position) =>
@@ -104,7 +104,7 @@ export const makeDriver: Effect.Effect<
     append: PreparedAppend,
     attempt: number
   ): Effect.Effect<AppendReceipt, EventStoreError> =>
-    Effect.flatMap(rowsOf("append", appending.one(sql, tenant, append)), ([row]) => {
+    Effect.flatMap(rowsOf("append", appending.one(sql, tenant, append), append.stream), ([row]) => {
       if (row === undefined) return Effect.fail(unexpected("append", "no outcome"))
       if (!row.written) return refused(append, row, attempt, () => appendOne(tenant, append, attempt + 1))
       const receipt = receiptOf(append, row)
@@ -115,8 +115,9 @@ export const makeDriver: Effect.Effect<
     tenant: TenantId,
     appends: ReadonlyArray<PreparedAppend>,
     attempt: number
-  ): Effect.Effect<ReadonlyArray<AppendReceipt>, EventStoreError> =>
-    Effect.flatMap(rowsOf("append", appending.all(sql, tenant, appends)), (rows) => {
+  ): Effect.Effect<ReadonlyArray<AppendReceipt>, EventStoreError> => {
+    const conditional = appends.find(({ condition }) => condition !== undefined)?.stream
+    return Effect.flatMap(rowsOf("append", appending.all(sql, tenant, appends), conditional), (rows) => {
       const outcomes = new Map(rows.map((row) => [row.append, row]))
       const receipts: Array<AppendReceipt> = []
       let last = Position.start
@@ -134,6 +135,7 @@ export const makeDriver: Effect.Effect<
         ? Effect.fail(unexpected("append", "not all outcomes"))
         : Effect.as(nudge(last), receipts)
     })
+  }
 
   const writer = yield* Writer.make(
     {

@@ -105,7 +105,15 @@ layer(freshStore, { excludeTestServices: true })("conditions", (it) => {
         const refused = yield* Effect.flip(
           unit.transaction(Effect.andThen(sql.unsafe(`set transaction isolation level ${level}`), store.append(append)))
         )
-        expect(refused).toMatchObject({ reason: { _tag: "InvalidInput", issues: [{ path: "condition" }] } })
+        const reason = { _tag: "InvalidInput", stream: name("rr"), issues: [{ path: "condition" }] }
+        expect(refused).toMatchObject({ reason })
+        const beside = { stream: name("beside"), expected: "none" as const, events: [tagged(2)] }
+        const together = yield* Effect.flip(
+          unit.transaction(
+            Effect.andThen(sql.unsafe(`set transaction isolation level ${level}`), store.appendAll([beside, append]))
+          )
+        )
+        expect(together).toMatchObject({ reason })
         expect(yield* store.streamState(name("rr"))).toEqual({ version: 0, tombstoned: false })
       }
       yield* unit.transaction(store.append(append))

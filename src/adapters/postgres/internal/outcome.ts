@@ -38,10 +38,11 @@ export const refusalOf = (
   return matches(expected, version) ? undefined : new VersionConflict({ stream, expected, actual: version })
 }
 
-/** What the port says of an error of the driver. */
-export const storageFailure = (operation: string): ((error: SqlError) => EventStoreError) => {
+/** What the port says of an error of the driver; `conditional` is the stream whose append has a condition. */
+export const storageFailure = (operation: string, conditional = ""): ((error: SqlError) => EventStoreError) => {
   const toFailure = failure.fromSqlError(`EventStore.${operation}`)
-  return (error) => new EventStoreError({ reason: sqlState(error) === "ES002" ? unconditional : toFailure(error) })
+  return (error) =>
+    new EventStoreError({ reason: sqlState(error) === "ES002" ? unconditional(conditional) : toFailure(error) })
 }
 
 // What the server refuses, cancels and what triggers raise, whatever codes they have of their own, comes before the commit. A
@@ -62,10 +63,11 @@ export const hasUndone = (error: SqlError): boolean => {
 export const unexpected = (operation: string, cause: unknown): EventStoreError =>
   new EventStoreError({ reason: failure.unexpected(`EventStore.${operation}`, cause) })
 
-const unconditional = new InvalidInput({
-  stream: "",
-  issues: [{ path: "condition", message: "can only hold in a transaction that is READ COMMITTED" }]
-})
+const unconditional = (stream: string): InvalidInput =>
+  new InvalidInput({
+    stream,
+    issues: [{ path: "condition", message: "can only hold in a transaction that is READ COMMITTED" }]
+  })
 
 const sqlState = ({ reason: { cause } }: SqlError): unknown =>
   Predicate.hasProperty(cause, "code") ? cause.code : undefined
