@@ -287,6 +287,25 @@ describe("errors", () => {
     })
   )
 
+  it.live("of bodies that are not UTF-8 come before anything is kept of them", () =>
+    Effect.gen(function* () {
+      const { base, send } = yield* serve()
+      const sent = (title: ReadonlyArray<number>) =>
+        Effect.promise(async () => {
+          const parts = [Buffer.from('{"taskId":"t-1","title":"'), Buffer.from(title), Buffer.from('"}')]
+          const headers = { authorization: "Bearer ada", "content-type": "application/json" }
+          const body = Buffer.concat(parts)
+          return (await fetch(`${base}/commands/create-task`, { method: "POST", headers, body })).status
+        })
+      // Latin 1, cut off in the middle of a character, and half of a pair of surrogates.
+      for (const title of [[0xe9], [0xf0, 0x9f, 0x99], [0xed, 0xa0, 0x80]]) {
+        expect([title, yield* sent(title)]).toEqual([title, 400])
+      }
+      expect((yield* send("/tasks/t-1")).status).toBe(404)
+      expect(yield* sent([...Buffer.from("é🙂")])).toBe(201)
+    })
+  )
+
   it.live("of size come before the body is read", () =>
     Effect.gen(function* () {
       const { send } = yield* serve({ maxBodyBytes: 200 })

@@ -46,7 +46,7 @@ const readBody = (
   if (isEmpty) return Effect.sync(() => ({}))
   if (!isJson(headers["content-type"])) return refuse(new HttpError.UnsupportedMediaType())
   if (Number(length) > maxBytes) return refuse(new HttpError.BodyTooLarge({ limit: maxBytes }))
-  return request.text.pipe(
+  return request.arrayBuffer.pipe(
     Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.fromInputUnsafe(maxBytes)),
     // What reads a body cannot be interrupted, and a client may take for ever to send one: it ends with the connection.
     Effect.forkDetach({ startImmediately: true }),
@@ -64,12 +64,15 @@ const ofBody = ({ reason }: HttpServerError.HttpServerError, limit: number): Htt
     ? new HttpError.BodyTooLarge({ limit })
     : new HttpError.Malformed({ part: "body", expected: "sent to its end" })
 
-const parse = (text: string): Effect.Effect<Input, HttpError.HttpError> => {
+// What is not UTF-8 (RFC 8259, 8.1) is refused: replaced by question marks it would be kept as if it had been sent so.
+const decoder = new TextDecoder("utf-8", { fatal: true })
+
+const parse = (bytes: ArrayBuffer): Effect.Effect<Input, HttpError.HttpError> => {
   let value: unknown
   try {
-    value = JSON.parse(text)
+    value = JSON.parse(decoder.decode(bytes))
   } catch {
-    return refuse(new HttpError.Malformed({ part: "body", expected: "JSON" }))
+    return refuse(new HttpError.Malformed({ part: "body", expected: "JSON in UTF-8" }))
   }
   return isInput(value)
     ? Effect.succeed(value)
