@@ -140,6 +140,31 @@ describe("a server", () => {
     })
   )
 
+  it.live("tells the log nothing of clients that go before they are answered", () =>
+    Effect.gen(function* () {
+      const logged: Array<unknown> = []
+      const [started, ended] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      // As a transaction does, which ends what it has begun.
+      const transaction = Effect.acquireUseRelease(
+        Deferred.succeed(started, undefined),
+        () => Effect.never,
+        () => Effect.andThen(Effect.sleep("5 millis"), Deferred.succeed(ended, undefined))
+      )
+      const base = yield* listen(
+        HttpServing.serve(HttpRouter.add("GET", "/slow", transaction)).pipe(
+          Layer.provide(Logger.layer([Logger.make(({ message }) => void logged.push(message))]))
+        ),
+        HttpServing.nodeOptions
+      )
+      const client = yield* Effect.forkChild(call(base)("/slow"))
+      yield* Deferred.await(started)
+      yield* Fiber.interrupt(client)
+      yield* Deferred.await(ended)
+      yield* Effect.sleep("20 millis")
+      expect(logged).toEqual([])
+    })
+  )
+
   it.live("takes no more headers and no longer URL than it is said to", () =>
     Effect.gen(function* () {
       const { base, send } = yield* serve({ maxHeaderBytes: 2_000 })
