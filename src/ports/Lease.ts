@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -13,7 +12,7 @@ import type { TenantId } from "../domain/TenantId.ts"
 import * as IdGenerator from "./IdGenerator.ts"
 import * as Journal from "./internal/Journal.ts"
 import { makeMemory } from "./internal/memoryLease.ts"
-import { renewing } from "./internal/renewing.ts"
+import { elapsed, type Moment, moment, renewing } from "./internal/renewing.ts"
 import { nameIssue, tenantIssue } from "./internal/text.ts"
 import type { BestEffortDriver, Driver } from "./LeaseDriver.ts"
 import { Fenced, InvalidLease, LeaseError, LeaseLost, LeaseTaken } from "./LeaseError.ts"
@@ -207,13 +206,13 @@ const acquired = (
   wait: number
 ) =>
   Effect.gen(function* () {
-    const began = yield* Clock.currentTimeMillis
+    const began = yield* moment
     while (true) {
       // It begins to run out when it is asked for, not when the answer comes.
-      const since = yield* Clock.currentTimeMillis
+      const since = yield* moment
       const asked = yield* driver.acquire(tenant, name, holder, ttl)
       if (asked._tag === "Granted") return { token: asked.token, since }
-      const left = began + wait - (yield* Clock.currentTimeMillis)
+      const left = wait - elapsed(began, yield* moment)
       if (left <= 0) {
         const { holder, remaining, token } = asked
         return yield* new LeaseError({ reason: new LeaseTaken({ name, holder, token, remainingMillis: remaining }) })
@@ -229,7 +228,7 @@ const renewed = (
   name: string,
   token: number,
   ttl: number,
-  since: number
+  since: Moment
 ): Effect.Effect<never, LeaseError> =>
   renewing({
     what: `The lease ${name}`,

@@ -1,5 +1,4 @@
 /** Runs a handler while its message is claimed. */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Option from "effect/Option"
@@ -7,7 +6,7 @@ import * as Random from "effect/Random"
 import type { ClaimingDriver, Place } from "../InboxDriver.ts"
 import { ClaimLost, InboxError, MessageClaimed } from "../InboxError.ts"
 import * as IdGenerator from "../IdGenerator.ts"
-import { renewing } from "./renewing.ts"
+import { elapsed, type Moment, moment, renewing } from "./renewing.ts"
 
 interface Times {
   readonly ttl: number
@@ -39,7 +38,7 @@ export const claimed = <A, E, R>(
 /** A claim, and when it was asked for: it runs out from then on, not from when the answer came. */
 interface Mine {
   readonly token: string
-  readonly since: number
+  readonly since: Moment
 }
 
 /** Nothing when the message was handled before. */
@@ -50,14 +49,14 @@ const claim = (
 ): Effect.Effect<Mine | undefined, InboxError> =>
   Effect.gen(function* () {
     const token = yield* IdGenerator.next
-    const began = yield* Clock.currentTimeMillis
+    const began = yield* moment
     let pause = 5
     while (true) {
-      const since = yield* Clock.currentTimeMillis
+      const since = yield* moment
       const asked = yield* driver.claim(place, token, ttl)
       if (asked._tag === "Claimed") return { token, since }
       if (asked._tag === "Handled") return undefined
-      const left = began + wait - (yield* Clock.currentTimeMillis)
+      const left = wait - elapsed(began, yield* moment)
       if (left <= 0) {
         const { remaining } = asked
         const reason = new MessageClaimed({
@@ -84,7 +83,7 @@ const kept = (driver: ClaimingDriver, place: Place, { since, token }: Mine, ttl:
 
 const confirmed = (driver: ClaimingDriver, place: Place, { token }: Mine, ttl: number) =>
   Effect.gen(function* () {
-    const until = (yield* Clock.currentTimeMillis) + ttl
+    const began = yield* moment
     let pause = 10
     while (true) {
       const noted = yield* Effect.result(driver.confirm(place, token))
@@ -96,7 +95,7 @@ const confirmed = (driver: ClaimingDriver, place: Place, { token }: Mine, ttl: n
       }
       const { reason } = noted.failure
       const isPassing = reason._tag === "StorageFailure" && reason.retryable
-      if (!isPassing || (yield* Clock.currentTimeMillis) + pause >= until) return yield* noted.failure
+      if (!isPassing || elapsed(began, yield* moment) + pause >= ttl) return yield* noted.failure
       yield* Effect.sleep(pause)
       pause = Math.min(2 * pause, 1000)
     }
