@@ -95,7 +95,10 @@ export interface Options {
   readonly backoff?: ((attempts: number) => Duration.Input) | undefined
   /** How often to look for what other processes have enqueued, and for what is due; about every 250 ms when absent. */
   readonly pollInterval?: Duration.Input | undefined
-  /** How long what is in flight may take to end when the program ends; 5 seconds when absent. */
+  /**
+   * How long what is in flight may take to end when the program ends, and then again how long the storage may take to be told of it;
+   * 5 seconds when absent.
+   */
   readonly drain?: Duration.Input | undefined
   /** Whether delivered messages can still be looked at; `false` when absent. */
   readonly keepDelivered?: boolean | undefined

@@ -64,6 +64,45 @@ describe("a relay", () => {
     }).pipe(Effect.provide(Live))
   )
 
+  it.effect.each(["claim", "renew", "complete", "release"] as const)(
+    "ends in time when the storage does not answer: %s",
+    (call) =>
+      Effect.gen(function* () {
+        const outbox = yield* Outbox.Outbox
+        const relay = mails(() => (call === "complete" ? Effect.void : Effect.never), { drain: "2 seconds" })
+        const running = yield* Relay.run(relay).pipe(
+          Effect.provideService(Outbox.Outbox, { ...outbox, [call]: () => Effect.never }),
+          Effect.forkChild({ startImmediately: true })
+        )
+        yield* send(1)
+        yield* settle("15 seconds")
+        const ending = yield* Effect.forkChild(Fiber.interrupt(running), { startImmediately: true })
+        yield* settle("7 seconds")
+        expect(ending.pollUnsafe()).toBeDefined()
+      }).pipe(Effect.provide(Live))
+  )
+
+  it.effect("gives back what it has claimed while it ended", () =>
+    Effect.gen(function* () {
+      const outbox = yield* Outbox.Outbox
+      const answer = yield* Deferred.make<void>()
+      const running = yield* Relay.run(mails(() => Effect.never)).pipe(
+        Effect.provideService(Outbox.Outbox, {
+          ...outbox,
+          claim: (queue, options) => Effect.tap(outbox.claim(queue, options), () => Deferred.await(answer))
+        }),
+        Effect.forkChild({ startImmediately: true })
+      )
+      yield* send(1)
+      yield* settle()
+      const ending = yield* Effect.forkChild(Fiber.interrupt(running), { startImmediately: true })
+      yield* Deferred.succeed(answer, undefined)
+      yield* settle()
+      expect(ending.pollUnsafe()).toBeDefined()
+      expect(yield* statuses()).toMatchObject([{ status: "pending", attempts: 0 }])
+    }).pipe(Effect.provide(Live))
+  )
+
   it.effect("keeps the order of a key while one is tried again, and lets others by", () =>
     Effect.gen(function* () {
       const seen: Array<string> = []

@@ -122,6 +122,10 @@ class Worker<R> implements Courier.Office<R> {
       const until = (yield* Clock.currentTimeMillis) + Duration.toMillis(lease)
       const limit = this.room()
       const claimed = yield* this.outbox.claim(this.queue, { worker: this.name, limit, lease, from: this.from })
+      if (this.isLeaving) {
+        yield* this.outbox.release(claimed)
+        return false
+      }
       for (const one of claimed) this.flights.set(one, { claimed: one, until, noting: false, fiber: undefined })
       if (this.room() < prefetch / 2) this.roomLatch.closeUnsafe()
       for (const lane of lanesOf(claimed)) {
@@ -237,21 +241,25 @@ class Worker<R> implements Courier.Office<R> {
     this.runners.size === 0 ? Effect.void : Effect.andThen(Fiber.awaitAll(Array.from(this.runners)), this.ended)
   )
 
-  /** Lets what is in flight end for a while, notes it, and gives the rest back. */
-  readonly leaving: Effect.Effect<void> = Effect.suspend(() => {
+  /** Ends the loops, lets what is in flight end for a while, notes it, and gives the rest back. */
+  leave(loops: Fiber.Fiber<unknown, unknown>): Effect.Effect<void> {
     this.isLeaving = true
+    const { drain } = this.settings
+    return Effect.all(
+      [within(Fiber.interrupt(loops), drain), within(this.ended, drain), within(this.handingBack, drain)],
+      {
+        discard: true
+      }
+    )
+  }
+
+  private readonly handingBack: Effect.Effect<void> = Effect.suspend(() => {
+    this.lanes.length = 0
     const rest = Effect.suspend(() => {
       const left = Array.from(this.flights.values(), ({ claimed }) => claimed)
       return left.length === 0 ? Effect.void : this.outbox.release(left)
     })
-    return this.ended.pipe(
-      Effect.timeoutOption(this.settings.drain),
-      Effect.andThen(
-        Effect.suspend(() => {
-          this.lanes.length = 0
-          return Fiber.interruptAll(Array.from(this.runners))
-        })
-      ),
+    return Fiber.interruptAll(Array.from(this.runners)).pipe(
       Effect.andThen(
         Effect.suspend(() =>
           this.done.length === 0
@@ -274,10 +282,20 @@ export const run = <R>(queue: string, call: Call<R>, settings: Settings): Effect
     Effect.gen(function* () {
       const outbox = yield* Outbox
       const worker = new Worker(queue, yield* IdGenerator.next, call, settings, outbox)
-      yield* Effect.addFinalizer(() => worker.leaving)
       const all = [worker.completing, worker.renewing, worker.maintaining]
-      return yield* Effect.raceFirst(worker.claiming, Effect.raceAllFirst(all))
+      // Not of this fiber, which would wait for as long as the storage does not answer.
+      const loops = yield* Effect.acquireRelease(
+        Effect.forkDetach(Effect.raceFirst(worker.claiming, Effect.raceAllFirst(all)), { startImmediately: true }),
+        (fiber) => Effect.suspend(() => worker.leave(fiber))
+      )
+      return yield* Fiber.join(loops)
     })
+  )
+
+/** Waits for an effect no longer than that, and leaves it to itself from then on. */
+const within = (self: Effect.Effect<unknown>, time: Duration.Duration): Effect.Effect<void> =>
+  Effect.flatMap(Effect.forkDetach(Effect.interruptible(self), { startImmediately: true }), (fiber) =>
+    Effect.asVoid(Effect.timeoutOption(Fiber.await(fiber), time))
   )
 
 /** Messages of one key together, each of the others by itself. */
