@@ -59,7 +59,7 @@ const strata: Record<string, Stratum> = {
   },
   application: {
     below: ["domain", "ports", "middleware"],
-    effect: groups(...core, "persistence", "workflow"),
+    effect: groups(...core, "net", "persistence", "workflow"),
     drivers: false,
     folders: false
   },

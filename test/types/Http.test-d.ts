@@ -1,10 +1,20 @@
 // What serving an API asks of a program: a handler for each message, and somebody who says who sends a request.
 import { expectTypeOf } from "@effect/vitest"
 import { type Layer, Schema } from "effect"
+import type * as HttpClient from "effect/http/HttpClient"
 import type * as HttpRouter from "effect/http/HttpRouter"
 import type * as HttpServer from "effect/http/HttpServer"
-import { type Authenticator, Command, type CommandBus, Query, type QueryBus } from "../../src/index.ts"
-import { Http, HttpServing } from "../../src/interfaces/http/index.ts"
+import type * as Dns from "effect/net/Dns"
+import {
+  type Authenticator,
+  Command,
+  type CommandBus,
+  type HandlerRegistry,
+  Query,
+  type QueryBus,
+  Servers
+} from "../../src/index.ts"
+import { ApiClient, Http, HttpServing } from "../../src/interfaces/http/index.ts"
 
 class Reserve extends Command.Class<Reserve>()("Reserve", { payload: { seat: Schema.String } }) {}
 class Cancel extends Command.Class<Cancel>()("Cancel", { payload: {} }) {}
@@ -49,3 +59,21 @@ Http.make("Seats", { commands: [Free] })
 // A command is no query.
 // @ts-expect-error: is not assignable to type '{ readonly kind: "query"; }'
 Http.make("Seats", { queries: [Reserve] })
+
+// What stands for a thing that is not there is among the query's answers.
+ApiClient.layer(Http.make("Seats", { queries: [Free] }), {
+  url: "",
+  absent: { Free: () => ({ seats: 0, version: 0 }) }
+})
+// @ts-expect-error: Type 'null' is not assignable to type '{ readonly seats: number; readonly version: number; }'
+ApiClient.layer(Http.make("Seats", { queries: [Free] }), { url: "", absent: { Free: () => null } })
+// Who is found by DNS needs a resolver.
+expectTypeOf(
+  ApiClient.layer(Http.make("Seats", { queries: [Free] }), { url: Servers.dns("http://seats.internal") })
+).toEqualTypeOf<
+  Layer.Layer<
+    QueryBus.Handler<"Free"> | HandlerRegistry.HandlerRegistry,
+    HandlerRegistry.DuplicateHandler,
+    HttpClient.HttpClient | Dns.Dns
+  >
+>()

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -13,6 +14,7 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as CommandBus from "../../application/CommandBus.ts"
 import type { DuplicateHandler, HandlerRegistry } from "../../application/HandlerRegistry.ts"
 import * as QueryBus from "../../application/QueryBus.ts"
+import * as Servers from "../../application/Servers.ts"
 import type * as Command from "../../domain/Command.ts"
 import * as DispatchError from "../../domain/DispatchError.ts"
 import * as FieldIssue from "../../domain/FieldIssue.ts"
@@ -42,13 +44,17 @@ export type Headers = Readonly<Record<string, string>> | Effect.Effect<Readonly<
  * @category models
  * @since 0.1.0
  */
-export interface Options {
-  /** Where the API is, as `https://tasks.example`. */
-  readonly url: string
+export interface Options<Q extends Query.Any = never, R = never> {
+  /** Where the API is, as `https://tasks.example`, or its servers: `Servers.list`, `Servers.dns`. */
+  readonly url: string | Servers.Servers<R>
   /** What proves who calls, as `{ authorization: "Bearer …" }`. */
   readonly headers?: Headers | undefined
   /** The longest that a call may take, here and on the server; 30 seconds when absent. */
   readonly timeout?: Duration.Input | undefined
+  /** By the tag of a query: what it answers when the server says that there is no such thing (404). */
+  readonly absent?:
+    | { readonly [Tag in Q["_tag"]]?: () => Message.Success<Extract<Q, { readonly _tag: Tag }>> }
+    | undefined
 }
 
 /**
@@ -61,6 +67,9 @@ export interface Options {
  * command sent twice with one `messageId` is done once where the handler sees to it. Errors of a message's class come back as
  * what they are, and what else goes wrong is a `DispatchError`: `Unreachable` when there is no server or its answer is lost.
  * Interrupting the caller ends the request.
+ *
+ * Of several servers each call goes to one that can be reached, as `Servers` says. A query named in `absent` answers with that
+ * when the server has no such thing: `Option.none()`, where that is among its answers.
  *
  * For retries, breakers and bulkheads give `CommandBus.middleware` or `QueryBus.middleware` a `Policy`.
  *
@@ -105,24 +114,25 @@ export interface Options {
  * @category layers
  * @since 0.1.0
  */
-export function layer<C extends Command.Any, Q extends Query.Any>(
+export function layer<C extends Command.Any, Q extends Query.Any, R = never>(
   api: Api<C, Q>,
-  options: Options
+  options: Options<Q, R>
 ): Layer.Layer<
   CommandBus.HandlerOf<C["_tag"]> | QueryBus.HandlerOf<Q["_tag"]> | HandlerRegistry,
   DuplicateHandler,
-  HttpClient.HttpClient
+  HttpClient.HttpClient | R
 >
-export function layer(api: Api<Command.Any, Query.Any>, options: Options): unknown {
-  const built = Effect.map(HttpClient.HttpClient, (client) => {
-    const base = HttpClient.mapRequest(client, HttpClientRequest.prependUrl(options.url))
+export function layer(api: Api<Command.Any, Query.Any>, options: Options<Query.Any, unknown>): unknown {
+  const built = Effect.gen(function* () {
+    const client = yield* HttpClient.HttpClient
+    const pool = yield* Servers.pool(options.url)
     const registrations = (kind: Message.Kind): ReadonlyArray<Registration> =>
       api.endpoints
         .filter(({ message }) => message.kind === kind)
         .map((endpoint) => ({
           message: endpoint.message,
-          handle: caller(endpoint, base, options),
-          name: options.url,
+          handle: caller(endpoint, client, pool, options),
+          name: Servers.nameOf(options.url),
           middleware: []
         }))
     return Layer.merge(
@@ -136,16 +146,30 @@ export function layer(api: Api<Command.Any, Query.Any>, options: Options): unkno
 const caller = (
   endpoint: Endpoint,
   client: HttpClient.HttpClient,
-  { headers = {}, timeout, url }: Options
+  pool: Servers.Pool,
+  { absent, headers = {}, timeout, url }: Options<Query.Any, unknown>
 ): Registration["handle"] => {
   const self = endpoint.message
+  const service = Servers.nameOf(url)
   const encode = Schema.encodeUnknownResult(Schema.Record(Schema.String, Schema.Unknown))
   const toJson = Schema.encodeUnknownResult(Schema.toCodecJson(self), { errors: "all" })
-  const understand = Understanding.reader(self, url)
+  const understand = Understanding.reader(self, service, self.kind === "query" ? absent?.[self.tag] : undefined)
   const millis = Duration.toMillis(timeout ?? "30 seconds")
-  const late = DispatchError.make(self.tag, new DispatchError.Timeout({ afterMillis: millis, waitingFor: url }))
+  const late = DispatchError.make(self.tag, new DispatchError.Timeout({ afterMillis: millis, waitingFor: service }))
   const unreachable = (cause: unknown) =>
-    Effect.fail(DispatchError.make(self.tag, new DispatchError.Unreachable({ service: url }), cause))
+    Effect.fail(DispatchError.make(self.tag, new DispatchError.Unreachable({ service }), cause))
+  const send = (request: HttpClientRequest.HttpClientRequest, until: number) =>
+    pool.use(
+      (address) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) =>
+          client.execute(HttpClientRequest.prependUrl(request, address)).pipe(
+            Effect.flatMap((response) => Effect.map(response.text, (text) => ({ ...readOf(response), text }))),
+            Effect.catch(unreachable),
+            Effect.timeoutOrElse({ duration: until - now, orElse: () => Effect.fail(late) })
+          )
+        ),
+      verdictOf
+    )
 
   return (message) =>
     Effect.withFiber((fiber) => {
@@ -159,6 +183,7 @@ const caller = (
       const after = fiber.getRef(Receipt.After)
       const appends = fiber.getRef(Receipt.Collector)
       const isCommand = self.kind === "command"
+      const until = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe() + millis
       return (Effect.isEffect(headers) ? headers : Effect.succeed(headers)).pipe(
         Effect.map((proof) =>
           HttpClientRequest.setHeaders(Requesting.request(endpoint, encoded.success), {
@@ -171,10 +196,8 @@ const caller = (
             ...proof
           })
         ),
-        Effect.flatMap((request) => client.execute(request)),
-        Effect.flatMap((response) => Effect.map(response.text, (text) => ({ ...readOf(response), text }))),
-        Effect.catch(unreachable),
-        Effect.timeoutOrElse({ duration: millis, orElse: () => Effect.fail(late) }),
+        Effect.flatMap((request) => send(request, until)),
+        Effect.catchTag("NoServer", unreachable),
         Effect.flatMap(understand),
         Effect.map(({ receipt, value }) => {
           if (receipt !== undefined) {
@@ -185,6 +208,11 @@ const caller = (
         })
       )
     })
+}
+
+const verdictOf = ({ cause, reason }: DispatchError.DispatchError): Servers.Verdict => {
+  if (reason._tag === "Unreachable") return Servers.isUnseen(cause) ? "unseen" : "lost"
+  return reason._tag === "Timeout" ? "lost" : undefined
 }
 
 const readOf = ({

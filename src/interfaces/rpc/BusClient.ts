@@ -12,6 +12,7 @@ import type { FromServer } from "effect/rpc/RpcMessage"
 import * as RpcServer from "effect/rpc/RpcServer"
 import type * as Socket from "effect/socket/Socket"
 import type { DuplicateHandler, HandlerRegistry } from "../../application/HandlerRegistry.ts"
+import * as Servers from "../../application/Servers.ts"
 import * as DispatchError from "../../domain/DispatchError.ts"
 import type { Authenticator } from "../../ports/Authenticator.ts"
 import type { Options as ServerOptions } from "./BusServer.ts"
@@ -52,8 +53,9 @@ export interface Calls {
  * @category models
  * @since 0.1.0
  */
-export interface Options extends Calls {
-  readonly url: string
+export interface Options<R = never> extends Calls {
+  /** Where the server is, or all servers of a service: `Servers.list`, `Servers.dns`. */
+  readonly url: string | Servers.Servers<R>
 }
 
 /**
@@ -63,7 +65,8 @@ export interface Options extends Calls {
  *
  * A program that is given this layer in place of the handlers' own changes nothing else: `CommandBus.execute`, `dispatch` with
  * its receipt, `QueryBus.ask` with `after`, middleware, introspection. Ids, correlation and causation, attributes and the
- * trace travel along; interrupting the caller interrupts the handler.
+ * trace travel along; interrupting the caller interrupts the handler. Of several servers each call goes to one that can be
+ * reached, as `Servers` says.
  *
  * What goes wrong on the way is a `DispatchError`: `Unreachable` when there is no server or its answer is lost, `Timeout`,
  * `Unauthenticated`, `Denied`, `NotHandled` by a server that has no such message, `Defect` for its bugs.
@@ -76,11 +79,11 @@ export interface Options extends Calls {
  * @category layers
  * @since 0.1.0
  */
-export function layerHttp<Group extends MessageGroup.Any>(
+export function layerHttp<Group extends MessageGroup.Any, R = never>(
   group: Group,
-  options: Options
-): Layer.Layer<MessageGroup.HandlersOf<Group> | HandlerRegistry, DuplicateHandler, HttpClient.HttpClient>
-export function layerHttp(group: MessageGroup.Any, options: Options): unknown {
+  options: Options<R>
+): Layer.Layer<MessageGroup.HandlersOf<Group> | HandlerRegistry, DuplicateHandler, HttpClient.HttpClient | R>
+export function layerHttp(group: MessageGroup.Any, options: Options<unknown>): unknown {
   return remote(group, options, {}).pipe(Layer.provide(Connecting.overHttp(options)))
 }
 
@@ -90,7 +93,8 @@ export function layerHttp(group: MessageGroup.Any, options: Options): unknown {
  * **Details**
  *
  * It promises what {@link layerHttp} does. A lost connection fails the calls that are open as `Unreachable` and is made
- * again, after half a second at first and every five seconds at last; until then calls fail at once.
+ * again, after half a second at first and every five seconds at last, to the next of several servers; until then calls fail
+ * at once.
  *
  * **Gotchas**
  *
@@ -100,11 +104,11 @@ export function layerHttp(group: MessageGroup.Any, options: Options): unknown {
  * @category layers
  * @since 0.1.0
  */
-export function layerWebSocket<Group extends MessageGroup.Any>(
+export function layerWebSocket<Group extends MessageGroup.Any, R = never>(
   group: Group,
-  options: Options
-): Layer.Layer<MessageGroup.HandlersOf<Group> | HandlerRegistry, DuplicateHandler, Socket.WebSocketConstructor>
-export function layerWebSocket(group: MessageGroup.Any, options: Options): unknown {
+  options: Options<R>
+): Layer.Layer<MessageGroup.HandlersOf<Group> | HandlerRegistry, DuplicateHandler, Socket.WebSocketConstructor | R>
+export function layerWebSocket(group: MessageGroup.Any, options: Options<unknown>): unknown {
   return remote(group, options, options.headers ?? {}).pipe(Layer.provide(Connecting.overWebSocket(options.url)))
 }
 
@@ -192,9 +196,9 @@ export function layerInProcess(
 export const isUnreachable = (error: unknown): boolean =>
   error instanceof DispatchError.DispatchError && error.reason._tag === "Unreachable"
 
-const remote = (group: MessageGroup.Any, options: Options, headers: Headers) =>
+const remote = (group: MessageGroup.Any, options: Options<unknown>, headers: Headers) =>
   RpcClient.make(Wire.procedures(group.classes), { flatten: true, disableTracing: options.tracing === false }).pipe(
-    Effect.map((client) => calling(group, client, { ...options, headers, service: options.url })),
+    Effect.map((client) => calling(group, client, { ...options, headers, service: Servers.nameOf(options.url) })),
     Layer.unwrap
   )
 

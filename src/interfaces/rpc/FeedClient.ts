@@ -16,6 +16,7 @@ import * as RpcClient from "effect/rpc/RpcClient"
 import type * as Socket from "effect/socket/Socket"
 import type { LiveError } from "../../application/LiveError.ts"
 import * as LiveEvent from "../../application/LiveEvent.ts"
+import * as Servers from "../../application/Servers.ts"
 import * as DispatchError from "../../domain/DispatchError.ts"
 import type * as Event from "../../domain/Event.ts"
 import type { Options as CallOptions } from "./BusClient.ts"
@@ -86,10 +87,10 @@ export class FeedClient extends Context.Service<
  * @category layers
  * @since 0.1.0
  */
-export const layerHttp = (
-  options: Pick<CallOptions, "url" | "headers">
-): Layer.Layer<FeedClient, never, HttpClient.HttpClient> =>
-  Layer.provide(layer(options.url, {}), Connecting.overHttp(options))
+export const layerHttp = <R = never>(
+  options: Pick<CallOptions<R>, "url" | "headers">
+): Layer.Layer<FeedClient, never, HttpClient.HttpClient | R> =>
+  Layer.provide(layer(Servers.nameOf(options.url), {}), Connecting.overHttp(options))
 
 /**
  * A feed over a WebSocket: of a server of `FeedServer.layerWebSocket`.
@@ -97,10 +98,10 @@ export const layerHttp = (
  * @category layers
  * @since 0.1.0
  */
-export const layerWebSocket = (
-  options: Pick<CallOptions, "url" | "headers">
-): Layer.Layer<FeedClient, never, Socket.WebSocketConstructor> =>
-  Layer.provide(layer(options.url, options.headers ?? {}), Connecting.overWebSocket(options.url))
+export const layerWebSocket = <R = never>(
+  options: Pick<CallOptions<R>, "url" | "headers">
+): Layer.Layer<FeedClient, never, Socket.WebSocketConstructor | R> =>
+  Layer.provide(layer(Servers.nameOf(options.url), options.headers ?? {}), Connecting.overWebSocket(options.url))
 
 const layer = (service: string, headers: Connecting.Headers) =>
   Layer.effect(

@@ -18,10 +18,11 @@ export interface Response {
   readonly text: string
 }
 
-/** Reads the responses to one message; `service` is who answers. */
+/** Reads the responses to one message; `service` is who answers, `absent` what stands for a thing that it has not. */
 export const reader = (
   self: Message.AnyClass,
-  service: string
+  service: string,
+  absent?: () => unknown
 ): ((response: Response) => Effect.Effect<Answer, unknown>) => {
   const isEmpty = self.success === Schema.Void
   const success = Schema.decodeUnknownResult(Schema.toCodecJson(self.success))
@@ -43,6 +44,10 @@ export const reader = (
     const json = parse(text)
     if (status >= 200 && status < 300) return text !== "" && json === undefined ? strange(text) : answer(json)
     const problem = decodeProblem(json)
+    // That there is no such route is said of the API, not of a thing.
+    if (status === 404 && absent !== undefined && !(Result.isSuccess(problem) && problem.success.code === "NoRoute")) {
+      return Effect.sync(() => ({ value: absent(), receipt: undefined }))
+    }
     if (Result.isFailure(problem)) return refuse(ofStatus(status, service), { status, text: text.slice(0, 1_000) })
     const { error } = problem.success
     const own = error === undefined ? undefined : declared(error)
