@@ -15,6 +15,12 @@ const benches = ["bench/tsconfig.json", "bench/node_modules/effect-cqrs"].every(
   fs.existsSync(path.join(tree.root, file))
 )
 
+// What was right the last time is not looked at again.
+const types = (project: string): Command => {
+  const known = path.join(".cache", `${project.replaceAll("/", "-")}.tsbuildinfo`)
+  return ["tsc", "-p", project, "--incremental", "--tsBuildInfoFile", known]
+}
+
 // The slowest first, so that the others run beside it.
 const checks: Record<string, ReadonlyArray<Command>> = {
   docs: [["vitest", "run", "--reporter=dot", "test/docs.test.ts"]],
@@ -23,7 +29,7 @@ const checks: Record<string, ReadonlyArray<Command>> = {
     ["publint", "run", path.join(packed, "package.tgz"), "--strict"]
   ],
   architecture: [["vitest", "run", "--reporter=dot", "test/architecture.test.ts"]],
-  types: [["tsc", "-p", "tsconfig.json"], ...(benches ? [["tsc", "-p", "bench/tsconfig.json"] as const] : [])],
+  types: [types("tsconfig.json"), ...(benches ? [types("bench/tsconfig.json")] : [])],
   effect: [["effect-tsgo", "diagnostics", "--project", "tsconfig.json", "--strict", "--severity", "error,warning"]],
   lint: [["oxlint", "--type-aware", "--deny-warnings", ...(benches ? [] : ["--ignore-pattern", "bench"])]],
   unused: [["knip", "--no-progress", "--no-config-hints"]],
