@@ -42,6 +42,27 @@ export const make = (query: Message.Any, vary?: Readonly<Record<string, string |
   return key.length <= maxLength ? key : `${name}:${sha256(key)}`
 }
 
+/**
+ * What a value is known by that is kept under a name: `values:name:key`, the key as JSON without colons. It is the tag that makes
+ * the value wrong as well, so that `values:name:*` are all of that name.
+ *
+ * **Example** (A rate)
+ *
+ * ```ts
+ * import { QueryKey } from "effect-cqrs"
+ *
+ * QueryKey.ofValue("rates", "EUR") // => "values:rates:%22EUR%22"
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const ofValue = (name: string, key: unknown): string => {
+  const whose = `values:${encodeURIComponent(name)}:`
+  const text = encodeURIComponent(canonical(key))
+  return whose + (text.length <= maxLength ? text : sha256(text))
+}
+
 const maxLength = 200
 
 /**

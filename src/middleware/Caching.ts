@@ -17,14 +17,13 @@ import * as QueryKey from "../domain/QueryKey.ts"
 import type { RecordedEvent } from "../domain/RecordedEvent.ts"
 import * as MessageContext from "../ports/MessageContext.ts"
 import * as QueryCache from "../ports/QueryCache.ts"
-import type { Driver, Invalidation } from "../ports/QueryCacheDriver.ts"
+import type { Invalidation } from "../ports/QueryCacheDriver.ts"
 import { After } from "../ports/Receipt.ts"
 import { TenantContext } from "../ports/TenantContext.ts"
 import { UnitOfWork } from "../ports/UnitOfWork.ts"
-import { codecOf, errorOf, isAbsent, type Outcome } from "./internal/caching/codec.ts"
-import { countsOf } from "./internal/caching/metrics.ts"
+import { codecOf } from "./internal/caching/codec.ts"
 import { Place } from "./internal/caching/place.ts"
-import { type Policy, Serving } from "./internal/caching/serving.ts"
+import { policyOf, servingsOf } from "./internal/caching/policy.ts"
 import * as Middleware from "./Middleware.ts"
 
 /**
@@ -113,29 +112,9 @@ export function cached<C extends Message.AnyClass<Query.Any>>(
   options?: Options<C["Type"]>
 ): Middleware.Middleware<C["Type"], never, QueryCache.QueryCache | TenantContext>
 export function cached(query: Message.AnyClass, options: Options<Message.Any> = {}): unknown {
-  const millis = (input: Duration.Input | undefined, otherwise: Duration.Input) =>
-    Duration.toMillis(Duration.fromInputUnsafe(input ?? otherwise))
-  const ttl = millis(options.ttl, "5 minutes")
-  const absence = millis(options.absence, 0)
-  const errors = millis(options.errors, 0)
   const codec = codecOf(query)
-  const policy: Policy = {
-    grace: millis(options.grace, 0),
-    lease: millis(options.lease, "10 seconds"),
-    beta: options.beta ?? 1,
-    encode: codec.encode,
-    ttlOf: (outcome: Outcome) => {
-      if (Exit.isSuccess(outcome)) return isAbsent(outcome.value) ? absence : ttl
-      return Option.isSome(errorOf(outcome)) ? errors : 0
-    }
-  }
-  const counts = countsOf(query.tag)
-  const servings = new WeakMap<Driver, Serving>()
-  const servingOf = (cache: Driver) => {
-    let serving = servings.get(cache)
-    if (serving === undefined) servings.set(cache, (serving = new Serving(cache, policy, counts)))
-    return serving
-  }
+  const policy = policyOf(options, codec.encode)
+  const { counts, servingOf } = servingsOf(query.tag, policy)
   const source = typeof options.source === "string" ? options.source : options.source?.name
   const tagsOf = (message: Message.Any) =>
     QueryCache.tagsOf([QueryCache.tagOfQuery(query.tag), ...(options.tags?.(message) ?? [])])
@@ -163,10 +142,10 @@ export function cached(query: Message.AnyClass, options: Options<Message.Any> = 
         })
       }),
     {
-      ttl: Duration.format(Duration.millis(ttl)),
+      ttl: Duration.format(Duration.millis(policy.ttl)),
       grace: Duration.format(Duration.millis(policy.grace)),
-      absence: Duration.format(Duration.millis(absence)),
-      errors: Duration.format(Duration.millis(errors))
+      absence: Duration.format(Duration.millis(policy.absence)),
+      errors: Duration.format(Duration.millis(policy.errors))
     }
   )
 }

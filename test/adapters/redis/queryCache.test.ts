@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type * as Redis from "effect/persistence/Redis"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -14,6 +15,7 @@ import * as QueryBus from "../../../src/application/QueryBus.ts"
 import * as Position from "../../../src/domain/Position.ts"
 import * as Query from "../../../src/domain/Query.ts"
 import * as TenantId from "../../../src/domain/TenantId.ts"
+import * as Cache from "../../../src/middleware/Cache.ts"
 import * as Caching from "../../../src/middleware/Caching.ts"
 import { on } from "../../../src/middleware/Handler.ts"
 import * as Middleware from "../../../src/middleware/Middleware.ts"
@@ -128,6 +130,28 @@ withRedis("a cache in Redis", () => {
       expect(yield* Effect.all(asked, { concurrency: "unbounded" })).toEqual([1, 1, 1, 1, 1])
       expect(world.worked).toBe(1)
       expect([yield* a.peek(), yield* b.peek()]).toEqual([1, 1])
+    })
+  )
+
+  it.live("holds for every program what one has set, and not what one has deleted", () =>
+    Effect.gen(function* () {
+      const { a, b, world } = yield* pair()
+      const lookup = () => Effect.sync(() => ++world.worked)
+      const rates = Cache.make("rates", { key: Schema.String, success: Schema.Finite, lookup })
+      const at = <A, E>(one: Node, self: Effect.Effect<A, E, QueryCache.QueryCache | TenantContext.TenantContext>) =>
+        one.within(TenantContext.provide("default")(self))
+      expect([yield* at(a, rates.get("EUR")), yield* at(b, rates.get("EUR"))]).toEqual([1, 1])
+      expect(yield* at(a, rates.set("EUR", 7))).toBe(true)
+      yield* eventually(
+        "the other program has it",
+        Effect.map(at(b, rates.get("EUR")), (rate) => rate === 7)
+      )
+      yield* at(b, rates.delete("EUR"))
+      yield* eventually(
+        "nobody has it",
+        Effect.map(Effect.all([at(a, rates.peek("EUR")), at(b, rates.peek("EUR"))]), (all) => all.every(Option.isNone))
+      )
+      expect([yield* at(a, rates.get("EUR")), yield* at(b, rates.get("EUR")), world.worked]).toEqual([2, 2, 2])
     })
   )
 

@@ -1,14 +1,13 @@
-/** The place of a query's answer, whose tags are asked for when one is made. */
-import type * as Message from "../../../domain/Message.ts"
+/** The place of an answer to a question, whose tags are asked for when one is made. */
 import type { Slot } from "../../../ports/QueryCacheDriver.ts"
 
-export class Place implements Slot {
+export class Place<Q> implements Slot {
   readonly tenant: Slot["tenant"]
   readonly key: string
   readonly source: string | undefined
   readonly decode: Slot["decode"]
-  private readonly message: Message.Any
-  private readonly tagsOf: (message: Message.Any) => ReadonlyArray<string>
+  private readonly question: Q
+  private readonly tagsOf: (question: Q) => ReadonlyArray<string>
   private all: ReadonlyArray<string> | undefined
 
   constructor(
@@ -16,18 +15,18 @@ export class Place implements Slot {
     key: string,
     source: string | undefined,
     decode: Slot["decode"],
-    message: Message.Any,
-    tagsOf: (message: Message.Any) => ReadonlyArray<string>
+    question: Q,
+    tagsOf: (question: Q) => ReadonlyArray<string>
   ) {
     this.tenant = tenant
     this.key = key
     this.source = source
     this.decode = decode
-    this.message = message
+    this.question = question
     this.tagsOf = tagsOf
   }
 
   get tags(): ReadonlyArray<string> {
-    return (this.all ??= this.tagsOf(this.message))
+    return (this.all ??= this.tagsOf(this.question))
   }
 }
