@@ -2,7 +2,6 @@
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import * as IntegrationEvent from "../../../domain/IntegrationEvent.ts"
 import * as TenantId from "../../../domain/TenantId.ts"
@@ -30,33 +29,32 @@ export const handle = <R>(
   if (read === undefined) return Effect.succeed(handled)
   if (typeof read === "string") return Effect.succeed({ _tag: "Failed", category: "Unread", error: read })
   const { retry, timeout } = definition
-  const once = (attempt: number): Effect.Effect<Exit.Exit<unknown, unknown>, never, Exclude<R, TenantContext>> => {
+  const once = (attempt: number): Effect.Effect<unknown, unknown, Exclude<R, TenantContext>> => {
     const call = Effect.suspend(() => definition.handle({ ...read, attempt })).pipe(
       Effect.provideService(TenantContext, { id: read.tenant }),
       Effect.provideService(MessageContext.MessageContext, MessageContext.ofEvent(read.id, read.metadata))
     )
-    return Effect.exit(
-      timeout === undefined
-        ? call
-        : Effect.timeoutOrElse(call, {
-            duration: timeout,
-            orElse: () => Effect.die(new Error(`It took longer than ${Duration.format(timeout)}`))
-          })
-    )
+    return timeout === undefined
+      ? call
+      : Effect.timeoutOrElse(call, {
+          duration: timeout,
+          orElse: () => Effect.die(new Error(`It took longer than ${Duration.format(timeout)}`))
+        })
   }
-  return Effect.gen(function* () {
-    let pause = Duration.toMillis(retry.base)
-    for (let tries = 1; ; tries++) {
-      const exit = yield* once(entry.attempt + tries - 1)
-      if (Exit.isSuccess(exit)) return handled
-      yield* Effect.logWarning("A group's handler failed", exit.cause).pipe(
-        Effect.annotateLogs({ event: read.event._tag, id: read.id, group: claim.group, attempt: tries })
-      )
-      if (tries >= retry.times) return failed(exit.cause)
-      yield* Effect.sleep(pause)
-      pause *= 2
-    }
-  })
+  const tried = (tries: number): Effect.Effect<Outcome, never, Exclude<R, TenantContext>> =>
+    Effect.matchCauseEffect(once(entry.attempt + tries - 1), {
+      onSuccess: () => Effect.succeed(handled),
+      onFailure: (cause) =>
+        Effect.logWarning("A group's handler failed", cause).pipe(
+          Effect.annotateLogs({ event: read.event._tag, id: read.id, group: claim.group, attempt: tries }),
+          Effect.andThen(
+            tries >= retry.times
+              ? Effect.succeed(failed(cause))
+              : Effect.delay(tried(tries + 1), Duration.toMillis(retry.base) * 2 ** (tries - 1))
+          )
+        )
+    })
+  return tried(1)
 }
 
 const failed = (cause: Cause.Cause<unknown>): Outcome => ({

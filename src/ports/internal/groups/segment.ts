@@ -108,40 +108,44 @@ export class Owned<R> {
         if (now >= this.validUntil) return false
         if (this.stopping) return true
         if (now - this.notedAt >= noteEvery && (yield* this.take(0)) === undefined) return false
-        yield* this.look(entry)
+        const told = this.look(entry)
+        if (told !== undefined) yield* told
         if (!(yield* this.first(entry))) return false
       }
       return true
     })
   }
 
-  /** Whether something is missing before an entry: others have deleted what this group was not given. */
-  private look({ attempt, id, previous }: Given) {
-    return Effect.gen({ self: this }, function* () {
-      const { after } = this
-      if (attempt > 1) return yield* this.shared.metrics.count("redelivered")
-      this.after = id
-      // A server that went back to what it had before gives again what it gave.
-      if (after === undefined || previous === undefined || Ids.compare(previous, after) <= 0) return
-      yield* this.shared.metrics.count("missing")
-      yield* Effect.logError(
-        `Events are missing for the group ${this.definition.group}: after ${after} comes ${id}, and ${previous} was before it`
+  /** Says whether something is missing before an entry: others have deleted what this group was not given. */
+  private look({ attempt, id, previous }: Given): Effect.Effect<void> | undefined {
+    const { after } = this
+    const { metrics } = this.shared
+    if (attempt > 1) return metrics.count("redelivered")
+    this.after = id
+    // A server that went back to what it had before gives again what it gave.
+    if (after === undefined || previous === undefined || previous === after || Ids.compare(previous, after) <= 0) {
+      return undefined
+    }
+    const { group } = this.definition
+    return Effect.andThen(
+      metrics.count("missing"),
+      Effect.logError(
+        `Events are missing for the group ${group}: after ${after} comes ${id}, and ${previous} was before it`
       )
-    })
+    )
   }
 
-  /** Handles an entry that comes the usual way. */
-  private first(entry: Given) {
-    return Effect.gen({ self: this }, function* () {
-      if (this.parked.has(entry.key)) return yield* this.park(entry, undefined)
-      if (entry.attempt > unfinished) {
-        const error = `It was given ${entry.attempt - 1} times and never handled to its end`
-        return yield* this.park(entry, this.failure({ category: "Unfinished", error }, 1))
-      }
-      const outcome = yield* handle(this.definition, this.claim, entry)
-      if (outcome._tag === "Failed") return yield* this.park(entry, this.failure(outcome, 1))
+  /** Handles an entry that comes the usual way; whether the segment is still ours. */
+  private first(entry: Given): Effect.Effect<boolean, never, Exclude<R, TenantContext>> {
+    if (this.parked.has(entry.key)) return this.park(entry, undefined)
+    if (entry.attempt > unfinished) {
+      const error = `It was given ${entry.attempt - 1} times and never handled to its end`
+      return this.park(entry, this.failure({ category: "Unfinished", error }, 1))
+    }
+    return Effect.flatMap(handle(this.definition, this.claim, entry), (outcome) => {
+      if (outcome._tag === "Failed") return this.park(entry, this.failure(outcome, 1))
       this.handled.push(entry.id)
-      return true
+      return Effect.succeed(true)
     })
   }
 
