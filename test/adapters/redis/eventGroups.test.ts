@@ -2,6 +2,7 @@ import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as RedisConnection from "../../../src/adapters/redis/RedisConnection.ts"
 import * as RedisEventGroups from "../../../src/adapters/redis/RedisEventGroups.ts"
 import * as EventForwarding from "../../../src/application/EventForwarding.ts"
 import * as StreamName from "../../../src/domain/StreamName.ts"
@@ -13,7 +14,7 @@ import * as TenantContext from "../../../src/ports/TenantContext.ts"
 import * as EventGroupsLaws from "../../../src/testing/EventGroupsLaws.ts"
 import { checkLaws } from "../../laws/checkLaws.ts"
 import { Noted, noted } from "../postgres/support.ts"
-import { connection, eventually, ownServer, send, sharedUrl, withRedis } from "./support.ts"
+import { connection, eventually, ownCluster, ownServer, send, sharedUrl, withRedis } from "./support.ts"
 
 const groupsAt = (url: string, options?: RedisEventGroups.Options) =>
   RedisEventGroups.layer(options).pipe(Layer.provideMerge(connection(url, { commandTimeout: "2 seconds" })))
@@ -36,6 +37,22 @@ const subscribed = (group: string) =>
     yield* groups.subscribe({ log: "log", group, events: [Noted], lease: "600 millis", poll: "50 millis", handle })
     return seen
   })
+
+withRedis("groups in a cluster of Redis", () => {
+  const cluster = Effect.map(ownCluster, (nodes) =>
+    RedisEventGroups.layer().pipe(
+      Layer.provide(
+        RedisConnection.layer({
+          target: { cluster: nodes.map(({ port }) => ({ host: "127.0.0.1", port })) },
+          commandTimeout: "2 seconds"
+        })
+      )
+    )
+  )
+  checkLaws("RedisEventGroups.layer", { EventGroups: EventGroupsLaws.laws }, Layer.unwrap(cluster), {
+    sessions: Number.POSITIVE_INFINITY
+  })
+})
 
 withRedis("groups in Redis", () => {
   checkLaws("RedisEventGroups.layer", { EventGroups: EventGroupsLaws.laws }, groupsAt(sharedUrl()), {

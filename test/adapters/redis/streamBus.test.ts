@@ -4,7 +4,9 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
+import * as RedisConnection from "../../../src/adapters/redis/RedisConnection.ts"
 import * as RedisStreamBus from "../../../src/adapters/redis/RedisStreamBus.ts"
 import * as EventBus from "../../../src/ports/EventBus.ts"
 import * as TenantContext from "../../../src/ports/TenantContext.ts"
@@ -12,15 +14,44 @@ import * as UnitOfWork from "../../../src/ports/UnitOfWork.ts"
 import * as EventBusLaws from "../../../src/testing/EventBusLaws.ts"
 import { Announced } from "../../../src/testing/internal/eventBus/listening.ts"
 import { checkLaws } from "../../laws/checkLaws.ts"
-import { connection, eventually, ownServer, send, sharedUrl, withRedis } from "./support.ts"
+import * as Elsewhere from "../../laws/elsewhere.ts"
+import { connection, eventually, ownCluster, ownServer, send, sharedUrl, withRedis } from "./support.ts"
+
+const suites = {
+  EventBus: EventBusLaws.laws,
+  "EventBus in a UnitOfWork": EventBusLaws.transactional,
+  "EventBus across processes": EventBusLaws.acrossProcesses
+}
 
 /** What one process has. */
-const process = (url: string, prefix = `test:${randomUUID()}`) =>
-  RedisStreamBus.layer({ events: EventBusLaws.events, prefix }).pipe(
-    Layer.provideMerge(connection(url, { commandTimeout: "2 seconds" })),
-    Layer.provideMerge(UnitOfWork.layerMemory),
-    Layer.provide(Logger.layer([]))
+const process = (target: RedisConnection.Options["target"], prefix: string, connectionName?: string) =>
+  Layer.fresh(
+    RedisStreamBus.layer({ events: EventBusLaws.events, prefix }).pipe(
+      Layer.provideMerge(RedisConnection.layer({ target, connectionName, commandTimeout: "2 seconds" })),
+      Layer.provideMerge(UnitOfWork.layerMemory),
+      Layer.provide(Logger.layer([]))
+    )
   )
+
+const at = (url: string): RedisConnection.Options["target"] => ({ url: Redacted.make(url) })
+
+/** Ends all connections of a name, on every server. */
+const kill = (urls: ReadonlyArray<string>, name: string) =>
+  Effect.forEach(urls, (url) =>
+    Effect.gen(function* () {
+      const all = yield* send<string>("CLIENT", "LIST")
+      for (const line of all.split("\n")) {
+        const [, id] = /^id=(\d+) /.exec(line) ?? []
+        if (id !== undefined && line.includes(name)) yield* send("CLIENT", "KILL", "ID", id)
+      }
+    }).pipe(Effect.provide(connection(url)))
+  )
+
+const both = (target: RedisConnection.Options["target"], urls: ReadonlyArray<string>) => {
+  const prefix = `test:${randomUUID()}`
+  const name = `other-${randomUUID()}`
+  return Layer.mergeAll(process(target, prefix), Elsewhere.layer(process(target, prefix, name), kill(urls, name)))
+}
 
 const acme = TenantContext.provide("acme")
 const announced = (n: number) => new Announced({ run: "test", n })
@@ -28,7 +59,7 @@ const announced = (n: number) => new Announced({ run: "test", n })
 /** A process, and the numbers of the events that it hears. */
 const hearing = (url: string) =>
   Effect.gen(function* () {
-    const context = yield* Layer.build(Layer.fresh(process(url, "test")))
+    const context = yield* Layer.build(process(at(url), "test"))
     const bus = Context.get(context, EventBus.EventBus)
     const seen: Array<number> = []
     yield* acme(bus.subscribe(EventBus.of(Announced), ({ event }) => Effect.sync(() => seen.push(event.n))))
@@ -41,13 +72,19 @@ const is = (seen: ReadonlyArray<number>, ...expected: ReadonlyArray<number>) =>
     Effect.sync(() => seen.length >= expected.length)
   ).pipe(Effect.tap(Effect.sync(() => expect(seen).toEqual(expected))))
 
-withRedis("a bus on a stream of Redis", () => {
-  checkLaws(
-    "RedisStreamBus.layer",
-    { EventBus: EventBusLaws.laws, "EventBus in a UnitOfWork": EventBusLaws.transactional },
-    process(sharedUrl()),
-    { sessions: Number.POSITIVE_INFINITY }
+withRedis("a bus on a stream of a cluster", () => {
+  const layer = Effect.map(ownCluster, (nodes) =>
+    both(
+      { cluster: nodes.map(({ port }) => ({ host: "127.0.0.1", port })) },
+      nodes.map(({ url }) => url)
+    )
   )
+  checkLaws("RedisStreamBus.layer", suites, Layer.unwrap(layer), { sessions: Number.POSITIVE_INFINITY })
+})
+
+withRedis("a bus on a stream of Redis", () => {
+  const url = sharedUrl()
+  checkLaws("RedisStreamBus.layer", suites, both(at(url), [url]), { sessions: Number.POSITIVE_INFINITY })
 
   it.live("gives what came meanwhile to who had lost the connection, once and in order", () =>
     Effect.gen(function* () {
