@@ -242,7 +242,7 @@ const clean = (text: string) => text.toWellFormed().replaceAll("\0", "").slice(0
 
 const lines = law("what is exported as lines and imported again is the same, however the text is cut", (world) =>
   Law.forAll(
-    Arbitrary.array(Arbitrary.schema(Line), { minLength: 1, maxLength: 20 }),
+    Arbitrary.array(Arbitrary.schema(Line), { minLength: 5, maxLength: 20 }),
     (all) =>
       Effect.gen(function* () {
         const token = yield* unique
