@@ -47,3 +47,11 @@ export const start: Position = make(0)
  * @since 0.1.0
  */
 export const max = (self: Position, that: Position): Position => (self < that ? that : self)
+
+/**
+ * The earlier of two positions.
+ *
+ * @category combining
+ * @since 0.1.0
+ */
+export const min = (self: Position, that: Position): Position => (that < self ? that : self)

@@ -21,6 +21,7 @@ import { TenantContext } from "../ports/TenantContext.ts"
 import { UnitOfWork } from "../ports/UnitOfWork.ts"
 import * as Caching from "./Caching.ts"
 import { codecOf } from "./internal/caching/codec.ts"
+import { held } from "./internal/caching/held.ts"
 import { Place } from "./internal/caching/place.ts"
 import { policyOf, servingsOf } from "./internal/caching/policy.ts"
 
@@ -159,7 +160,7 @@ export function make<K, A, E, R>(name: string, options: Options<K, A, E, unknown
     const handler = Effect.suspend(() => lookup(key))
     return at<unknown, unknown, R>(key, handler, (slot, cache, fiber) => {
       const after = fiber.getRef(After)?.position ?? Position.start
-      const serve = () => servingOf(cache).serve({ slot, after, handler }, fiber)
+      const serve = () => servingOf(cache).serve({ slot, after, held: held(fiber.context, after), handler }, fiber)
       const unit = Context.getOrUndefined(fiber.context, UnitOfWork)
       if (unit === undefined) return serve()
       return Effect.flatMap(unit.isOpen, (open) => {

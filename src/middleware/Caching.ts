@@ -22,6 +22,7 @@ import { After } from "../ports/Receipt.ts"
 import { TenantContext } from "../ports/TenantContext.ts"
 import { UnitOfWork } from "../ports/UnitOfWork.ts"
 import { codecOf } from "./internal/caching/codec.ts"
+import { held } from "./internal/caching/held.ts"
 import { Place } from "./internal/caching/place.ts"
 import { policyOf, servingsOf } from "./internal/caching/policy.ts"
 import * as Middleware from "./Middleware.ts"
@@ -132,7 +133,8 @@ export function cached(query: Message.AnyClass, options: Options<Message.Any> = 
         const after = fiber.getRef(After)?.position ?? Position.start
         const serving = servingOf(Context.getUnsafe(services, QueryCache.QueryCache))
         const handler = Effect.suspend(() => next(message))
-        const serve = () => answered(handler, serving.serve({ slot, after, handler }, fiber))
+        const serve = () =>
+          answered(handler, serving.serve({ slot, after, held: held(fiber.context, after), handler }, fiber))
         const unit = Context.getOrUndefined(services, UnitOfWork)
         if (unit === undefined) return serve()
         return Effect.flatMap(unit.isOpen, (open) => {

@@ -37,6 +37,8 @@ class Get extends Query.Class<Get>()("Get", {
   error: NotFound
 }) {}
 
+class Renamed extends Event.Class<Renamed>()("Renamed", { id: Schema.String }) {}
+
 /** What the handler does, by how often it has run. */
 const make = (
   options: Caching.Options<Get>,
@@ -211,17 +213,50 @@ describe("cached answers", () => {
     }).pipe(Effect.provide(layer))
   })
 
+  /** Has so many events in the log. */
+  const grown = (to: number) =>
+    Effect.gen(function* () {
+      const store = yield* EventStore
+      const events = Array.from({ length: to - (yield* store.mark) }, () => new Renamed({ id: "a" }))
+      yield* store.append({ stream: StreamName.make("Item", "a"), expected: "any", events })
+    })
+  const after = (position: number) => ({ after: { position: Position.make(position) } })
+
   it.effect("hold what a receipt asks for", () => {
     const { layer } = make({ source: "items", tags: ({ id }) => [`item:${id}`] })
-    const after = (position: number) => ({ after: { position: Position.make(position) } })
     return Effect.gen(function* () {
+      yield* grown(3)
       expect([yield* ask(), yield* ask("a", after(3)), yield* ask("a", after(3)), yield* ask()]).toEqual([1, 2, 2, 2])
       const { id } = yield* TenantContext.TenantContext
       const cache = yield* QueryCache.QueryCache
       yield* cache.invalidate(id, { tags: ["item:b"], progress: { source: "items", position: Position.make(9) } })
+      yield* grown(10)
       expect([yield* ask("a", after(9)), yield* ask("a", after(10))]).toEqual([2, 3])
     }).pipe(Effect.provide(layer))
   })
+
+  it.effect("hold no position that nothing had reached when they were begun", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const { layer } = make({}, (n) =>
+        n === 2 ? Effect.as(Deferred.await(gate), Option.some(2)) : Effect.succeedSome(n)
+      )
+      yield* Effect.gen(function* () {
+        expect(yield* ask("a", after(1e15))).toBe(1)
+        yield* grown(1)
+        const early = yield* Effect.forkChild(ask("a", after(1e15)))
+        yield* Effect.yieldNow
+        yield* grown(2)
+        // What is being made was begun before.
+        const late = yield* Effect.forkChild(ask("a", after(2)))
+        yield* TestClock.adjust("1 second")
+        yield* Deferred.succeed(gate, undefined)
+        yield* TestClock.adjust("1 second")
+        expect([yield* Fiber.join(early), yield* Fiber.join(late)]).toEqual([2, 3])
+        expect([yield* ask("a", after(2)), yield* ask("a", after(1))]).toEqual([3, 3])
+      }).pipe(Effect.provide(layer))
+    })
+  )
 
   it.effect("that are not as the class says are given and not kept", () => {
     const { calls, layer } = make({}, () => Effect.succeed(Option.some(0.5)))
@@ -264,7 +299,6 @@ describe("cached answers", () => {
   })
 })
 
-class Renamed extends Event.Class<Renamed>()("Renamed", { id: Schema.String }) {}
 class Rename extends Command.Class<Rename>()("Rename", {
   payload: { id: Schema.String },
   success: Schema.String,

@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Cause from "effect/Cause"
 import * as Random from "effect/Random"
-import type * as Position from "../../../domain/Position.ts"
+import * as Position from "../../../domain/Position.ts"
 import type { Driver, Entry, Slot, Ticket } from "../../../ports/QueryCacheDriver.ts"
 import type { Outcome } from "./codec.ts"
 import type { Counts } from "./metrics.ts"
@@ -23,7 +23,7 @@ export interface Policy {
 
 interface Flight {
   readonly ticket: Ticket
-  readonly after: Position.Position
+  after: Position.Position
   /** Undefined when it came to nothing: whoever waits asks again. */
   readonly landed: Deferred.Deferred<Outcome | undefined>
 }
@@ -31,6 +31,8 @@ interface Flight {
 interface Asked<R> {
   readonly slot: Slot
   readonly after: Position.Position
+  /** What an answer holds for certain that is begun now: who asks may name a position that nothing has reached. */
+  readonly held: Effect.Effect<Position.Position>
   readonly handler: Effect.Effect<unknown, unknown, R>
 }
 
@@ -89,7 +91,7 @@ export class Serving {
       Effect.flatMap(this.cache.claim(asked.slot, this.policy.lease), (ticket) => {
         if (ticket === undefined) return Effect.void
         this.counts.came("refresh", fiber.context)
-        return this.lead({ ...asked, handler: restore(asked.handler) }, ticket)
+        return this.lead({ ...asked, held: restore(asked.held), handler: restore(asked.handler) }, ticket)
       })
     ).pipe(
       Effect.catchCause((cause) =>
@@ -160,28 +162,33 @@ export class Serving {
         const looked = yield* this.cache.look(asked.slot, { after: asked.after, lease: this.policy.lease })
         if (looked._tag !== "Vacant") return looked
         this.counts.came("miss", fiber.context)
-        const led = this.lead({ ...asked, handler: restore(asked.handler) }, looked.ticket)
+        const led = this.lead({ ...asked, held: restore(asked.held), handler: restore(asked.handler) }, looked.ticket)
         return { _tag: "Led" as const, outcome: yield* Effect.exit(led) }
       })
     )
   }
 
   private lead<R>(asked: Asked<R>, ticket: Ticket): Effect.Effect<unknown, unknown, R> {
-    const { after, handler, slot } = asked
+    const { after, handler, held, slot } = asked
     return Effect.withFiber((fiber) => {
       const id = idOf(slot)
-      const flight: Flight = { ticket, after, landed: Deferred.makeUnsafe() }
+      const flight: Flight = { ticket, after: Position.start, landed: Deferred.makeUnsafe() }
       this.flights.set(id, flight)
       const began = timeOf(fiber)
-      return Effect.onExit(handler, (outcome) => {
+      const worked = after === flight.after ? handler : Effect.andThen(this.holding(flight, held, after), handler)
+      return Effect.onExit(worked, (outcome) => {
         const ended = Effect.sync(() => {
           if (this.flights.get(id) === flight) this.flights.delete(id)
           const isShared = Exit.isSuccess(outcome) || !Cause.hasInterrupts(outcome.cause)
           Deferred.doneUnsafe(flight.landed, Exit.succeed(isShared ? outcome : undefined))
         })
-        return Effect.ensuring(this.keep(slot, ticket, outcome, after, timeOf(fiber) - began, fiber), ended)
+        return Effect.ensuring(this.keep(slot, ticket, outcome, flight.after, timeOf(fiber) - began, fiber), ended)
       })
     })
+  }
+
+  private holding<R>(flight: Flight, held: Effect.Effect<Position.Position, never, R>, after: Position.Position) {
+    return Effect.map(held, (position) => void (flight.after = Position.min(position, after)))
   }
 
   private keep(
