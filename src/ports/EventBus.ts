@@ -22,6 +22,7 @@ import * as MessageContext from "./MessageContext.ts"
 import type { SystemContext } from "./SystemContext.ts"
 import { TenantContext } from "./TenantContext.ts"
 
+export { batched, type BatchHandler, compensating } from "./internal/eventBus/kinds.ts"
 export type { Handler, Published, Selector } from "./internal/eventBus/model.ts"
 
 /**
@@ -303,9 +304,11 @@ const makeMemory = (
   const kept: Array<Published> = []
 
   const deliver = (published: ReadonlyArray<Published>) => {
-    kept.push(...published)
+    for (const one of published) {
+      kept.push(one)
+      board.deliver(one)
+    }
     if (kept.length > capacity * 2) kept.splice(0, kept.length - capacity)
-    for (const one of published) board.deliver(one)
   }
 
   return {
@@ -315,12 +318,10 @@ const makeMemory = (
           const tenant = Context.getUnsafe(fiber.context, TenantContext).id
           const metadata = MessageContext.unsafeMetadata(fiber)
           const ids = fiber.getRef(IdGenerator.IdGenerator)
-          const published = events.map((event) => ({
-            id: ids.unsafeNext(fiber, metadata.occurredAt),
-            tenant,
-            event,
-            metadata
-          }))
+          const published: Array<Published> = []
+          for (const event of events) {
+            published.push({ id: ids.unsafeNext(fiber, metadata.occurredAt), tenant, event, metadata })
+          }
           if (journal.current(fiber) !== undefined) return journal.afterCommit(Effect.sync(() => deliver(published)))
           deliver(published)
           return Effect.void

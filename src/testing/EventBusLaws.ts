@@ -9,6 +9,7 @@ import { UnitOfWork } from "../ports/UnitOfWork.ts"
 import * as Assert from "./Assert.ts"
 import * as delivery from "./internal/eventBus/delivery.ts"
 import * as handlers from "./internal/eventBus/handlers.ts"
+import * as kinds from "./internal/eventBus/kinds.ts"
 import { aWhile, law, numberOf, Revoked, until } from "./internal/eventBus/listening.ts"
 import * as processes from "./internal/eventBus/processes.ts"
 import { count } from "./internal/samples.ts"
@@ -23,7 +24,7 @@ export { Elsewhere } from "./internal/eventBus/processes.ts"
  * @category laws
  * @since 0.1.0
  */
-export const laws: ReadonlyArray<Law.Law<EventBus.EventBus>> = [...delivery.laws, ...handlers.laws]
+export const laws: ReadonlyArray<Law.Law<EventBus.EventBus>> = [...delivery.laws, ...handlers.laws, ...kinds.laws]
 
 /**
  * The laws of a bus that promises `AcrossProcesses`.

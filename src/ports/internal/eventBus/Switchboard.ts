@@ -1,4 +1,5 @@
 /** Hands what has come to the subscribers of this process, whatever it came by. */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
@@ -69,7 +70,7 @@ export class Switchboard {
     selector: Selector<E>
   ): Stream.Stream<Published<E>, EventBusError, TenantContext> =>
     Stream.unwrap(
-      Effect.flatMap(TenantContext, (tenant) => Effect.map(this.listen(selector, tenant.id, false), Stream.fromQueue))
+      Effect.flatMap(TenantContext, (tenant) => Effect.map(this.streaming(selector, tenant.id), Stream.fromQueue))
     )
 
   /** Completes when every handler has handled all that has come: a stream's reader may never come. */
@@ -95,45 +96,74 @@ export class Switchboard {
     tenant: TenantId | undefined
   ): Effect.Effect<void, EventBusError, R | Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
-      const queue = yield* this.listen(selector, tenant, true)
-      yield* Queue.takeAll(queue).pipe(
-        Effect.flatMap((all) =>
-          Effect.ensuring(
-            Effect.forEach(all, (published) => handle(selector, handler, published), { discard: true }),
-            Effect.sync(() => this.handled(all.length))
-          )
-        ),
-        Effect.forever,
-        Effect.forkScoped
+      yield* this.interest(tenant, selector)
+      const accepts = accepted(selector)
+      const line = new Line<Published<E>>()
+      const subscriber: Subscriber = {
+        offer: (published) => {
+          if (!accepts(published)) return
+          this.unhandled++
+          line.push(published)
+        }
+      }
+      yield* this.listening(tenant, subscriber, () => this.handled(line.takeAll().length))
+      yield* Effect.forkScoped(Effect.forever(Effect.andThen(line.some, this.round(line, handling(selector, handler)))))
+    })
+  }
+
+  /** Handles all that waits now, one after the other. */
+  private round<A, R>(
+    line: Line<A>,
+    handle: (one: A) => Effect.Effect<unknown, never, R>
+  ): Effect.Effect<void, never, R> {
+    return Effect.suspend(() => {
+      const all = line.takeAll()
+      const rest = all.values()
+      let next = rest.next()
+      const loop = Effect.whileLoop({
+        while: () => next.done !== true,
+        body: () => {
+          const { done, value } = next
+          next = rest.next()
+          return done === true ? Effect.void : handle(value)
+        },
+        step: () => undefined
+      })
+      return Effect.ensuring(
+        loop,
+        Effect.sync(() => this.handled(all.length))
       )
     })
   }
 
-  private listen<E extends Event.Any>(
+  private streaming<E extends Event.Any>(
     selector: Selector<E>,
-    tenant: TenantId | undefined,
-    counted: boolean
+    tenant: TenantId
   ): Effect.Effect<Queue.Queue<Published<E>>, EventBusError, Scope.Scope> {
-    const accepts = accepted(selector)
-    const subscribed = Effect.acquireRelease(
-      Effect.map(Queue.unbounded<Published<E>>(), (queue) => {
-        const offer = (published: Published) => {
-          if (accepts(published) && Queue.offerUnsafe(queue, published) && counted) this.unhandled++
-        }
-        const subscriber: Subscriber = { offer }
-        this.add(tenant, subscriber)
-        return { queue, subscriber }
-      }),
-      ({ queue, subscriber }) =>
-        Effect.suspend(() => {
+    return Effect.gen({ self: this }, function* () {
+      yield* this.interest(tenant, selector)
+      const accepts = accepted(selector)
+      const queue = yield* Effect.acquireRelease(Queue.unbounded<Published<E>>(), Queue.shutdown)
+      const subscriber: Subscriber = {
+        offer: (published) => void (accepts(published) && Queue.offerUnsafe(queue, published))
+      }
+      yield* this.listening(tenant, subscriber, () => undefined)
+      return queue
+    })
+  }
+
+  private listening(
+    tenant: TenantId | undefined,
+    subscriber: Subscriber,
+    ended: () => void
+  ): Effect.Effect<void, never, Scope.Scope> {
+    return Effect.acquireRelease(
+      Effect.sync(() => this.add(tenant, subscriber)),
+      () =>
+        Effect.sync(() => {
           this.remove(tenant, subscriber)
-          if (counted) this.handled(Queue.sizeUnsafe(queue))
-          return Queue.shutdown(queue)
+          ended()
         })
-    )
-    return Effect.andThen(
-      this.interest(tenant, selector),
-      Effect.map(subscribed, ({ queue }) => queue)
     )
   }
 
@@ -156,17 +186,48 @@ export const accepted =
   (published: Published): published is Published<E> =>
     selector.accepts(published.event)
 
-const handle = <E extends Event.Any, Error, R>(
-  selector: Selector<E>,
-  handler: Handler<E, Error, R>,
-  published: Published<E>
-): Effect.Effect<unknown, never, R> =>
-  Effect.suspend(() => handler(published)).pipe(
-    // The end of the subscription itself is not caught here: only what the handler ran into.
-    Effect.catchCause((cause) =>
-      Effect.logError("A subscriber failed", cause).pipe(
-        Effect.annotateLogs({ event: published.event._tag, id: published.id, handler: selector.name })
-      )
-    ),
-    Effect.provideService(MessageContext.MessageContext, MessageContext.ofEvent(published.id, published.metadata))
-  )
+/** What waits for one subscriber. */
+class Line<A> {
+  private waiting: Array<A> = []
+  private wake: (() => void) | undefined
+
+  push(one: A): void {
+    this.waiting.push(one)
+    const { wake } = this
+    if (wake === undefined) return
+    this.wake = undefined
+    wake()
+  }
+
+  takeAll(): ReadonlyArray<A> {
+    const all = this.waiting
+    this.waiting = []
+    return all
+  }
+
+  /** Completes when something waits. */
+  readonly some: Effect.Effect<void> = Effect.callback((resume) => {
+    if (this.waiting.length > 0) return resume(Effect.void)
+    this.wake = () => resume(Effect.void)
+    return Effect.sync(() => void (this.wake = undefined))
+  })
+}
+
+/** Runs a handler as what its event has caused. It has a fiber of its own, whose context is made anew for each event. */
+const handling = <E extends Event.Any, Error, R>(selector: Selector<E>, handler: Handler<E, Error, R>) => {
+  let base: Context.Context<never> | undefined
+  return (published: Published<E>): Effect.Effect<unknown, never, R> =>
+    Effect.catchCause(
+      Effect.withFiber((fiber) => {
+        base ??= fiber.context
+        const context = MessageContext.ofEvent(published.id, published.metadata)
+        fiber.setContext(Context.add(base, MessageContext.MessageContext, context))
+        return handler(published)
+      }),
+      // The end of the subscription itself is not caught here: only what the handler ran into.
+      (cause) =>
+        Effect.logError("A subscriber failed", cause).pipe(
+          Effect.annotateLogs({ event: published.event._tag, id: published.id, handler: selector.name })
+        )
+    )
+}
