@@ -138,16 +138,13 @@ export const wrongBusDrivers: ReadonlyArray<Control<Services>> = [
     ["who was cut off hears again"],
     (driver) => driver,
     (receiver) => {
-      let deaf = false
+      let deaf = 0
       return {
-        take: (received) => (deaf ? undefined : receiver.take(received)),
-        down: () => {
-          deaf = true
-          receiver.down()
-        },
+        ...receiver,
+        take: (received) => (deaf > 0 ? void deaf-- : receiver.take(received)),
         up: () => {
+          deaf = 3
           receiver.up()
-          setTimeout(() => (deaf = false), 20)
         }
       }
     }

@@ -323,7 +323,7 @@ export const wrongEventBuses = [
         Context.add(SystemContext.SystemContext, { reason: "" })
       )
   })),
-  buses("events come twice", ["in the order of publishing"], (bus) => ({
+  buses("events come twice", ["in the order of publishing", "gets every event once"], (bus) => ({
     ...bus,
     publish: (events) => bus.publish(events.flatMap((event) => [event, event]))
   })),
@@ -357,7 +357,7 @@ export const wrongEventBuses = [
       }
     })
   ),
-  buses("failures of handlers are not logged", ["that fails is logged", "that dies is logged"], (bus) =>
+  buses("failures of handlers are not logged", ["that fails is logged", "that dies is logged", "both causes"], (bus) =>
     handling(bus, (handler) => (published) => Effect.ignoreCause(handler(published)))
   ),
   buses("a handler knows nothing of the event's cause", ["has the event as its cause"], (bus) =>
@@ -367,11 +367,14 @@ export const wrongEventBuses = [
         Effect.provideService(handler(published), MessageContext.MessageContext, MessageContext.empty)
     )
   ),
-  buses("who subscribes gets one event", ["every subscriber gets every event", "gets the next event"], (bus) =>
-    handling(bus, (handler) => {
-      let had = false
-      return (published) => Effect.suspend(() => (had ? Effect.never : ((had = true), handler(published))))
-    })
+  buses(
+    "who subscribes gets one event",
+    ["every subscriber gets every event", "gets the next event", "gets every event once"],
+    (bus) =>
+      handling(bus, (handler) => {
+        let had = false
+        return (published) => Effect.suspend(() => (had ? Effect.never : ((had = true), handler(published))))
+      })
   ),
   buses("transactions are ignored", ["leaves after its commit", "never leaves"], (bus) => ({
     ...bus,

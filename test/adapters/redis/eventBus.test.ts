@@ -24,11 +24,15 @@ const suites = {
   "EventBus across processes": EventBusLaws.acrossProcesses
 }
 
+// Nothing here is about how soon a server answers.
+const patience = "10 seconds" as const
+const patient = (url: string) => connection(url, { commandTimeout: patience })
+
 /** What one process has. */
 const process = (target: RedisConnection.Options["target"], prefix: string, connectionName?: string) =>
   Layer.fresh(
     RedisEventBus.layer({ events: EventBusLaws.events, prefix }).pipe(
-      Layer.provideMerge(RedisConnection.layer({ target, connectionName, commandTimeout: "2 seconds" })),
+      Layer.provideMerge(RedisConnection.layer({ target, connectionName, commandTimeout: patience })),
       Layer.provideMerge(UnitOfWork.layerMemory),
       Layer.provide(Logger.layer([]))
     )
@@ -43,7 +47,7 @@ const kill = (urls: ReadonlyArray<string>, name: string) =>
         const [, id] = /^id=(\d+) /.exec(line) ?? []
         if (id !== undefined && line.includes(name)) yield* send("CLIENT", "KILL", "ID", id)
       }
-    }).pipe(Effect.provide(connection(url)))
+    }).pipe(Effect.provide(patient(url)))
   )
 
 const both = (target: RedisConnection.Options["target"], urls: ReadonlyArray<string>) => {
@@ -100,7 +104,8 @@ withRedis("a bus on Redis", () => {
   it.live("is refused by meaning", () =>
     Effect.gen(function* () {
       const server = yield* ownServer({ args: "--user app on >secret ~* &other:* +@all --user default off".split(" ") })
-      const options = { username: "app", password: Redacted.make("secret") }
+      const password = Redacted.make("secret")
+      const options = { username: "app", password, commandTimeout: patience, connectTimeout: patience }
       const layer = RedisEventBus.layer({ events: [] }).pipe(
         Layer.provide(connection(server.url, options)),
         Layer.provide(UnitOfWork.layerMemory)
@@ -122,16 +127,16 @@ withRedis("a bus on Redis", () => {
         .pipe(SystemContext.provide("test"))
       yield* eventually("it is up", Effect.sync(bus.isUp))
       const ids = yield* Effect.forEach(nodes, ({ url }) =>
-        Effect.provide(send<string>("CLUSTER", "MYID"), connection(url))
+        Effect.provide(send<string>("CLUSTER", "MYID"), patient(url))
       )
       // Every channel goes to the last of the servers.
       for (const channel of count(8, 0)) {
         const slot = yield* Effect.provide(
           send<number>("CLUSTER", "KEYSLOT", `{${channel}}`),
-          connection(nodes[0]?.url ?? "")
+          patient(nodes[0]?.url ?? "")
         )
         for (const { url } of nodes.toReversed()) {
-          yield* Effect.provide(send("CLUSTER", "SETSLOT", `${slot}`, "NODE", ids[2] ?? ""), connection(url))
+          yield* Effect.provide(send("CLUSTER", "SETSLOT", `${slot}`, "NODE", ids[2] ?? ""), patient(url))
         }
       }
       let n = 0

@@ -67,7 +67,7 @@ export const ownCluster: Effect.Effect<ReadonlyArray<RedisServer>, unknown, Scop
     { concurrency: 3 }
   )
   const tell = (url: string, ...args: ReadonlyArray<string>) =>
-    Effect.provide(send("CLUSTER", ...args), connection(url))
+    Effect.provide(send("CLUSTER", ...args), connection(url, { commandTimeout: "10 seconds" }))
   const [first] = nodes
   for (const [index, node] of nodes.entries()) {
     const from = Math.floor((16384 * index) / 3)
@@ -75,7 +75,7 @@ export const ownCluster: Effect.Effect<ReadonlyArray<RedisServer>, unknown, Scop
     if (node !== first) yield* tell(node.url, "MEET", "127.0.0.1", `${first?.port}`, `${first?.bus}`)
   }
   for (const { url } of nodes) {
-    const info = Effect.provide(send<string>("CLUSTER", "INFO"), connection(url))
+    const info = Effect.provide(send<string>("CLUSTER", "INFO"), connection(url, { commandTimeout: "10 seconds" }))
     yield* eventually(
       "the cluster is whole",
       Effect.map(info, (text) => /cluster_state:ok[^]*known_nodes:3/.test(text))
