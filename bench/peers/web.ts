@@ -20,7 +20,7 @@ const portOf = (address: unknown): number => {
 }
 
 export const fastify =
-  (clients: number): Contender =>
+  (clients: number, loading = load): Contender =>
   async () => {
     const { default: Fastify } = await import("fastify")
     const app = Fastify()
@@ -36,7 +36,7 @@ export const fastify =
       async ({ body }) => ({ length: body.title.length })
     )
     await app.listen({ port: 0, host: "127.0.0.1" })
-    return load(clients, { ...request, port: portOf(app.server.address()) })
+    return loading(clients, { ...request, port: portOf(app.server.address()) })
   }
 
 class CreateTask {
@@ -57,7 +57,7 @@ class CreateTaskHandler {
 class App {}
 
 export const nest =
-  (clients: number): Contender =>
+  (clients: number, loading = load): Contender =>
   async () => {
     await import("reflect-metadata")
     const { Body, Controller, HttpCode, Module, Post } = await import("@nestjs/common")
@@ -85,5 +85,5 @@ export const nest =
     Module({ imports: [CqrsModule.forRoot()], controllers: [Tasks], providers: [CreateTaskHandler] })(App)
     const app = await NestFactory.create(App, new FastifyAdapter(), { logger: false })
     await app.listen(0, "127.0.0.1")
-    return load(clients, { ...request, port: portOf(app.getHttpServer().address()) })
+    return loading(clients, { ...request, port: portOf(app.getHttpServer().address()) })
   }

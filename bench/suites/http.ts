@@ -11,8 +11,8 @@ import * as Schema from "effect/Schema"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
 import { createServer } from "node:http"
-import type { Contender, Suite } from "../harness.ts"
-import { aspects, load } from "../load.ts"
+import type { Contender, Row, Suite } from "../harness.ts"
+import { aspects, load, loadFromOutside } from "../load.ts"
 import * as Web from "../peers/web.ts"
 
 class CreateTask extends Command.Class<CreateTask>()("CreateTask", {
@@ -29,12 +29,12 @@ const Gated = HttpServing.serve(Routes)
 const Bare = HttpRouter.serve(Routes, { disableListenLog: true, disableLogger: true })
 
 const served =
-  (app: Layer.Layer<never, unknown, HttpServer.HttpServer>, clients: number): Contender =>
+  (app: Layer.Layer<never, unknown, HttpServer.HttpServer>, clients: number, loading = load): Contender =>
   async () => {
     const node = NodeHttpServer.layer(() => createServer(HttpServing.nodeOptions), { port: 0, host: "127.0.0.1" })
     const { address } = await ManagedRuntime.make(Layer.provideMerge(app, node)).runPromise(HttpServer.HttpServer)
     if (!("port" in address)) throw new Error("The server has no port")
-    return load(clients, {
+    return loading(clients, {
       port: address.port,
       path: "/tasks",
       contentType: "application/json",
@@ -54,6 +54,17 @@ const row = (name: string, clients: number) => ({
   beside: { "ours without the gate": served(Bare, clients) }
 })
 
-const suite: Suite = [row("a command by POST, one at a time", 1), row("a command by POST, 64 at once", 64)]
+/** What a server can do that its clients leave the processor to. */
+const fromOutside: Row = {
+  name: "a command by POST, 64 at once from outside",
+  unit: "/s",
+  target: { value: 5000 },
+  also: { ...also, [aspects.p99]: { unit: "ms", less: true, target: { value: 500 } } },
+  ours: served(Gated, 64, loadFromOutside),
+  peers: { fastify: Web.fastify(64, loadFromOutside), "@nestjs/cqrs": Web.nest(64, loadFromOutside) },
+  beside: { "ours without the gate": served(Bare, 64, loadFromOutside) }
+}
+
+const suite: Suite = [row("a command by POST, one at a time", 1), row("a command by POST, 64 at once", 64), fromOutside]
 
 export default suite

@@ -1,3 +1,4 @@
+import { request } from "node:http"
 import { connect } from "node:net"
 import { describe, expect, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
@@ -303,6 +304,33 @@ describe("errors", () => {
       }
       expect((yield* send("/tasks/t-1")).status).toBe(404)
       expect(yield* sent([...Buffer.from("é🙂")])).toBe(201)
+    })
+  )
+
+  it.live("are none of a body that comes in pieces, or when it is asked for", () =>
+    Effect.gen(function* () {
+      const { base, send } = yield* serve({ maxBodyBytes: 100 })
+      const sent = (taskId: string, pieces: ReadonlyArray<Uint8Array | string>, more: Record<string, string> = {}) =>
+        Effect.callback<number | undefined>((resume) => {
+          const headers = { authorization: "Bearer ada", "content-type": "application/json", ...more }
+          const asked = request(`${base}/commands/create-task`, { method: "POST", headers }, (response) => {
+            response.resume()
+            resume(Effect.succeed(response.statusCode))
+          })
+          asked.write(`{"taskId":"${taskId}","title":"`)
+          const write = ([piece, ...rest]: ReadonlyArray<Uint8Array | string>) => {
+            if (piece === undefined) return asked.end('"}')
+            asked.write(piece, () => setImmediate(write, rest))
+          }
+          if (more["expect"] === undefined) write(pieces)
+          else asked.once("continue", () => write(pieces))
+        })
+      const [first, second] = [Buffer.from("é").subarray(0, 1), Buffer.from("é").subarray(1)]
+      expect(yield* sent("t-1", ["a", first, second])).toBe(201)
+      expect((yield* send("/tasks/t-1")).body).toMatchObject({ title: "aé" })
+      expect(yield* sent("t-2", ["b"], { expect: "100-continue" })).toBe(201)
+      // Its length is not known before.
+      expect(yield* sent("t-3", ["c".repeat(60), "c".repeat(60)])).toBe(413)
     })
   )
 

@@ -24,13 +24,13 @@ export interface Gate {
 
 type Handled<E, R> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
 
-const always = {
+const always = Object.entries({
   "x-content-type-options": "nosniff",
   "x-frame-options": "DENY",
   "referrer-policy": "no-referrer",
   "cross-origin-opener-policy": "same-origin",
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'"
-}
+})
 
 /** Puts the gate around a handler of all routes. */
 export const around =
@@ -49,11 +49,12 @@ export const around =
               )
             : Effect.catchCause(handle, (cause) => failed(gate, request, cause))
       const finished = Effect.map(answered, (response) => {
-        const headers: Record<string, string> = { ...always, ...response.headers }
+        const headers: Record<string, string> = {}
+        for (const [name, value] of always) if (!(name in response.headers)) headers[name] = value
         headers["cross-origin-resource-policy"] = from === "allowed" ? "cross-origin" : "same-origin"
         if (request.originalUrl.startsWith("https:")) headers["strict-transport-security"] = "max-age=31536000"
         const isAnybody = gate.origins === "*"
-        if (gate.origins !== "*" && gate.origins.size > 0) headers["vary"] = varying(headers["vary"])
+        if (gate.origins !== "*" && gate.origins.size > 0) headers["vary"] = varying(response.headers["vary"])
         if (from === "allowed") {
           headers["access-control-allow-origin"] = isAnybody ? "*" : (request.headers["origin"] ?? "null")
           headers["access-control-expose-headers"] = exposed

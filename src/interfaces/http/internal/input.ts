@@ -1,12 +1,9 @@
 /** The payload of a message, from the path, the question mark and the body of a request. */
-import * as ByteSize from "effect/ByteSize"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
-import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
-import type * as HttpServerError from "effect/http/HttpServerError"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import type { Endpoint } from "../Endpoint.ts"
 import * as HttpError from "../HttpError.ts"
+import * as Body from "./body.ts"
 import type { Texts } from "./texts.ts"
 
 type Given = Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
@@ -46,28 +43,16 @@ const readBody = (
   if (isEmpty) return Effect.sync(() => ({}))
   if (!isJson(headers["content-type"])) return refuse(new HttpError.UnsupportedMediaType())
   if (Number(length) > maxBytes) return refuse(new HttpError.BodyTooLarge({ limit: maxBytes }))
-  return request.arrayBuffer.pipe(
-    Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.fromInputUnsafe(maxBytes)),
-    // What reads a body cannot be interrupted, and a client may take for ever to send one: it ends with the connection.
-    Effect.forkDetach({ startImmediately: true }),
-    Effect.flatMap(Fiber.join),
-    Effect.catch((error) => refuse(ofBody(error, maxBytes))),
-    Effect.flatMap(parse)
-  )
+  return Effect.flatMap(Body.read(request, maxBytes), parse)
 }
 
 const isJson = (type: string | undefined): boolean =>
   type !== undefined && /^application\/(?:[\w.-]+\+)?json(?:\s*;|\s*$)/i.test(type)
 
-const ofBody = ({ reason }: HttpServerError.HttpServerError, limit: number): HttpError.HttpError["reason"] =>
-  reason._tag === "RequestParseError" && reason.reason === "BodyTooLarge"
-    ? new HttpError.BodyTooLarge({ limit })
-    : new HttpError.Malformed({ part: "body", expected: "sent to its end" })
-
 // What is not UTF-8 (RFC 8259, 8.1) is refused: replaced by question marks it would be kept as if it had been sent so.
 const decoder = new TextDecoder("utf-8", { fatal: true })
 
-const parse = (bytes: ArrayBuffer): Effect.Effect<Input, HttpError.HttpError> => {
+const parse = (bytes: ArrayBuffer | Uint8Array): Effect.Effect<Input, HttpError.HttpError> => {
   let value: unknown
   try {
     value = JSON.parse(decoder.decode(bytes))

@@ -43,10 +43,12 @@ export const measured = <R>(request: HttpServerRequest.HttpServerRequest, handle
   Effect.withFiber((fiber) => {
     const clock = fiber.getRef(Clock.Clock)
     const before = clock.currentTimeNanosUnsafe()
-    return Effect.tap(handle, ({ status }) => {
+    return Effect.map(handle, (response) => {
       const route = Context.getOrUndefined(fiber.context, HttpRouter.RouteContext)?.route.path ?? "none"
       const key = `${methods.has(request.method) ? request.method : "other"} ${route}`
       const seconds = Number(clock.currentTimeNanosUnsafe() - before) / 1e9
-      return Effect.andThen(Metric.update(counterOf(`${key} ${status}`), 1), Metric.update(histogramOf(key), seconds))
+      counterOf(`${key} ${response.status}`).updateUnsafe(1, fiber.context)
+      histogramOf(key).updateUnsafe(seconds, fiber.context)
+      return response
     })
   })
