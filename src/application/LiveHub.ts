@@ -4,57 +4,31 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { Actor } from "../domain/Actor.ts"
-import type { TenantId } from "../domain/TenantId.ts"
+import type * as EventBus from "../ports/EventBus.ts"
+import type { EventBusError } from "../ports/EventBusError.ts"
+import type { SystemContext } from "../ports/SystemContext.ts"
 import { TenantContext } from "../ports/TenantContext.ts"
 import type { Channel } from "./Channel.ts"
+import type { Member, Message } from "./internal/live/model.ts"
+import * as nodes from "./internal/live/nodes.ts"
+import { Rooms } from "./internal/live/rooms.ts"
+
+export type { Member, Message, Presence } from "./internal/live/model.ts"
 
 /**
- * What somebody sent to a channel; `from` is absent when the program itself did.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Message {
-  readonly channel: Channel
-  readonly from: Actor | undefined
-  readonly data: unknown
-}
-
-/**
- * Somebody came to a channel or left it, with the first and the last of their connections.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Presence {
-  readonly channel: Channel
-  readonly actor: Actor
-  readonly isHere: boolean
-}
-
-/**
- * One connection in a channel. What it is called with must be dealt with at once; `false` says that a message was not taken.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Member {
-  readonly actor: Actor
-  readonly message: (message: Message) => boolean
-  readonly presence: (presence: Presence) => void
-}
-
-/**
- * The channels of a process.
+ * The channels of a process, or of several.
  *
  * **Details**
  *
  * - `publish` gives a message to all who are in the channel of the tenant, or of all tenants for `broadcast`, and answers with
- *   how many connections took it. A message is gone when nobody is there: what must not be lost is an event.
+ *   how many connections of this process took it. A message is gone when nobody is there: what must not be lost is an event.
  * - `join` puts a connection in a channel until the scope closes, and answers with who is there, its own actor among them.
  * - `members` is who is there: each actor once, however many connections it has.
  * - Of who is there, who comes and who goes a tenant learns its own alone, in `broadcast` as well.
@@ -73,47 +47,6 @@ export class LiveHub extends Context.Service<
     readonly members: (channel: Channel) => Effect.Effect<ReadonlyArray<Actor>, never, TenantContext>
   }
 >()("effect-cqrs/application/LiveHub") {}
-
-const actorKey = ({ id, kind }: Actor): string => `${kind} ${id}`
-
-class Room {
-  private readonly members = new Set<Member>()
-
-  get isEmpty(): boolean {
-    return this.members.size === 0
-  }
-
-  get actors(): ReadonlyArray<Actor> {
-    return [...new Map(Array.from(this.members, ({ actor }) => [actorKey(actor), actor])).values()]
-  }
-
-  publish(message: Message): number {
-    let taken = 0
-    for (const member of this.members) if (member.message(message)) taken++
-    return taken
-  }
-
-  add(channel: Channel, member: Member): void {
-    const isFirst = !this.has(member.actor)
-    if (isFirst) this.tell({ channel, actor: member.actor, isHere: true })
-    this.members.add(member)
-  }
-
-  remove(channel: Channel, member: Member): void {
-    this.members.delete(member)
-    if (!this.has(member.actor)) this.tell({ channel, actor: member.actor, isHere: false })
-  }
-
-  private has(actor: Actor): boolean {
-    const key = actorKey(actor)
-    for (const member of this.members) if (actorKey(member.actor) === key) return true
-    return false
-  }
-
-  private tell(presence: Presence): void {
-    for (const member of this.members) member.presence(presence)
-  }
-}
 
 /**
  * The channels of this process alone.
@@ -142,46 +75,109 @@ class Room {
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<LiveHub> = Layer.sync(LiveHub, () => {
-  const rooms = new Map<string, Room>()
-  // Those of `broadcast`: a message is for all of them, and who is in one is for nobody else.
-  const everybody = new Set<Room>()
-  const keyOf = (tenant: TenantId, channel: Channel) => JSON.stringify([tenant, channel])
-  const roomsOf = (key: string, channel: Channel) => {
-    const room = rooms.get(key)
-    return channel === "broadcast" ? everybody : room === undefined ? [] : [room]
-  }
-  const inRoom = <A, E, R>(channel: Channel, f: (key: string) => Effect.Effect<A, E, R>) =>
-    Effect.flatMap(TenantContext, ({ id }) => f(keyOf(id, channel)))
-  return LiveHub.of({
+export const layer: Layer.Layer<LiveHub> = Layer.sync(LiveHub, () => over(new Rooms(() => undefined), () => undefined))
+
+/**
+ * How processes know of each other.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BusOptions {
+  /**
+   * How often a process says that it is there; 5 seconds when absent. One that was not heard of for three times as long is taken to be
+   * gone, and so is whoever was connected to it.
+   */
+  readonly heartbeat?: Duration.Input | undefined
+}
+
+/**
+ * What {@link layerBus} publishes: a bus that reads only the classes it is given has to be given this one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export { Signal } from "./internal/live/signals.ts"
+
+/**
+ * The channels of all processes on one bus.
+ *
+ * **Details**
+ *
+ * - A message reaches who is in the channel in any process, at most once, and those of one process in its order. `publish` answers with
+ *   how many connections of this process took it: nobody waits for the others.
+ * - An actor is in a channel for as long as it has a connection to it in any process, and is told of as one.
+ * - Each change of who is where has a number, and each process says every few seconds how many there were. Who has missed one, in
+ *   a process that is new, or was cut off, asks for all of them. So all agree again one heartbeat after the bus is back.
+ * - A process that ends says so. One that was killed is taken to be gone after three heartbeats.
+ * - What one tenant says is published as that tenant, and is heard by nobody of another but in `broadcast`.
+ *
+ * **Gotchas**
+ *
+ * A new process learns who else is there moments after it has started; who joins before that is told of them as they come. Messages are
+ * JSON: others do not get what is not, which is logged. Processes that cannot hear each other each take the other to be gone.
+ *
+ * **Example** (On Redis)
+ *
+ * ```ts no-run needs a server
+ * import { LiveHub, SystemContext, UnitOfWork } from "effect-cqrs"
+ * import { RedisConnection, RedisEventBus } from "effect-cqrs/redis"
+ * import * as Layer from "effect/Layer"
+ *
+ * const Channels = LiveHub.layerBus({ heartbeat: "5 seconds" }).pipe(
+ *   Layer.provide(RedisEventBus.layer({ events: [LiveHub.Signal] })),
+ *   Layer.provide([RedisConnection.layerConfig(), UnitOfWork.layerMemory, SystemContext.layer("channels of all tenants")])
+ * )
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerBus = (
+  options?: BusOptions
+): Layer.Layer<LiveHub, EventBusError, EventBus.EventBus | EventBus.AcrossProcesses | SystemContext> =>
+  Layer.effect(
+    LiveHub,
+    Effect.gen(function* () {
+      const { rooms, send } = yield* nodes.make(
+        Duration.toMillis(Duration.fromInputUnsafe(options?.heartbeat ?? "5 seconds"))
+      )
+      return over(rooms, (tenant, { channel, data, from }) => {
+        const json = toJson(data)
+        if (Result.isFailure(json)) {
+          return Effect.logWarning(`A message to ${channel} is not JSON: other processes do not get it`, json.failure)
+        }
+        send(tenant, { _tag: "Message", channel, ...(from !== undefined && { from }), data: json.success })
+        return undefined
+      })
+    })
+  )
+
+const toJson = Schema.decodeUnknownResult(Schema.Json)
+
+/** Channels whose messages go to the rooms of this process and, by `pass`, to others. */
+const over = (
+  rooms: Rooms,
+  pass: (tenant: string, message: Message) => Effect.Effect<void> | undefined
+): LiveHub["Service"] => {
+  const inTenant = <A, E, R>(f: (tenant: string) => Effect.Effect<A, E, R>) =>
+    Effect.flatMap(TenantContext, ({ id }) => f(id))
+  return {
     publish: (channel, data, from) =>
-      inRoom(channel, (key) =>
-        Effect.sync(() => {
-          let taken = 0
-          for (const room of roomsOf(key, channel)) taken += room.publish({ channel, from, data })
-          return taken
+      inTenant((tenant) =>
+        Effect.suspend(() => {
+          const message = { channel, from, data }
+          const taken = rooms.publish(tenant, message)
+          return Effect.as(pass(tenant, message) ?? Effect.void, taken)
         })
       ),
-    members: (channel) => inRoom(channel, (key) => Effect.sync(() => rooms.get(key)?.actors ?? [])),
+    members: (channel) => inTenant((tenant) => Effect.sync(() => rooms.actors(tenant, channel))),
     join: (channel, member) =>
-      inRoom(channel, (key) =>
-        Effect.map(
-          Effect.acquireRelease(
-            Effect.sync(() => {
-              const room = rooms.get(key) ?? new Room()
-              rooms.set(key, room)
-              if (channel === "broadcast") everybody.add(room)
-              room.add(channel, member)
-              return room
-            }),
-            (room) =>
-              Effect.sync(() => {
-                room.remove(channel, member)
-                if (room.isEmpty && rooms.delete(key)) everybody.delete(room)
-              })
-          ),
-          (room) => room.actors
+      inTenant((tenant) =>
+        Effect.acquireRelease(
+          Effect.sync(() => rooms.join(tenant, channel, member)),
+          () => Effect.sync(() => rooms.leave(tenant, channel, member))
         )
       )
-  })
-})
+  }
+}

@@ -229,3 +229,49 @@ export const redis = async (options?: RedisOptions, attempts = 3): Promise<Serve
     throw error
   }
 }
+
+export const withoutMemcached = "there is no memcached: apt-get install memcached, or MEMCACHED=/path/of/memcached"
+
+/** The program, or undefined where there is none. */
+export const memcachedProgram = (): string | undefined => process.env["MEMCACHED"] ?? proc.which("memcached")
+
+/** A private Memcached; one that is killed comes back empty. */
+export interface Memcached {
+  readonly port: number
+  readonly stop: () => Promise<void>
+  readonly kill: () => Promise<void>
+  readonly restart: () => Promise<void>
+  readonly signal: (signal: NodeJS.Signals) => void
+}
+
+/** Starts a private Memcached. */
+export const memcached = async (args: ReadonlyArray<string> = [], attempts = 3): Promise<Memcached> => {
+  const command = memcachedProgram()
+  if (command === undefined) throw new Error(`The Memcached tests cannot run: ${withoutMemcached}`)
+  const owner = proc.unprivileged()
+  const folder = proc.temporaryFolder("memcached", owner)
+  const port = await proc.freePort()
+  const program: proc.Program = {
+    command,
+    args: ["-l", "127.0.0.1", "-p", String(port), "-vv", ...args],
+    folder,
+    owner,
+    ready: /server listening/
+  }
+  try {
+    let running = await proc.start(program)
+    return {
+      port,
+      stop: () => running.stop(),
+      kill: () => running.kill(),
+      restart: async () => {
+        running = await startAgain(program)
+      },
+      signal: (signal) => void running.child.kill(signal)
+    }
+  } catch (error) {
+    fs.rmSync(folder, { recursive: true, force: true })
+    if (attempts > 1 && String(error).includes("Address already in use")) return memcached(args, attempts - 1)
+    throw error
+  }
+}

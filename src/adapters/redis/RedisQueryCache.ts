@@ -5,7 +5,6 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Redis from "effect/persistence/Redis"
 import * as Result from "effect/Result"
@@ -15,10 +14,10 @@ import { part } from "../../domain/QueryKey.ts"
 import * as TenantId from "../../domain/TenantId.ts"
 import * as IdGenerator from "../../ports/IdGenerator.ts"
 import { MemoryCache } from "../../ports/internal/memoryCache.ts"
+import { Owed } from "../../ports/internal/owed.ts"
 import * as QueryCache from "../../ports/QueryCache.ts"
 import type { Driver, Entry, Invalidation, Looked, Slot, Ticket } from "../../ports/QueryCacheDriver.ts"
 import * as scripts from "./internal/cacheScripts.ts"
-import { Owed } from "./internal/owed.ts"
 import { RedisConnection } from "./RedisConnection.ts"
 import type { RedisError } from "./RedisError.ts"
 
@@ -118,7 +117,6 @@ const make = (options: Options) =>
     const channel = `${prefix}:invalidated`
     const memory = new MemoryCache(options.entries ?? 1000, options.weight ?? 16_000_000)
     const owed = new Owed()
-    const owing = Latch.makeUnsafe(false)
     const makings = new Map<string, Making>()
     let tokens = 0
     let restsUntil = 0
@@ -234,22 +232,7 @@ const make = (options: Options) =>
       }
     })
 
-    yield* Effect.forkScoped(
-      Effect.gen(function* () {
-        while (true) {
-          yield* owing.await
-          const debt = owed.next()
-          if (debt === undefined) {
-            owing.closeUnsafe()
-            continue
-          }
-          let all = true
-          for (const invalidation of debt.invalidations) all = all && (yield* tell(debt.tenant, invalidation))
-          owed.told(all)
-          if (!all) yield* Effect.sleep("100 millis")
-        }
-      })
-    )
+    yield* Effect.forkScoped(owed.settling(tell))
 
     const driver: Driver = {
       peek: (slot, after, now) => (hearing % 2 === 1 ? memory.peek(slot, after, now) : undefined),
@@ -290,10 +273,7 @@ const make = (options: Options) =>
         Effect.gen(function* () {
           memory.invalidate(tenant, { tags: invalidation.tags })
           const resting = (yield* Clock.currentTimeMillis) < restsUntil
-          if (resting || !(yield* tell(tenant, invalidation))) {
-            owed.add(tenant, invalidation)
-            yield* owing.open
-          }
+          if (resting || !(yield* tell(tenant, invalidation))) owed.add(tenant, invalidation)
           // What was read before Redis was told is wrong as well.
           memory.invalidate(tenant, invalidation)
         }).pipe(Effect.uninterruptible),

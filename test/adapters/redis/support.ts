@@ -3,15 +3,14 @@
  */
 import { inject } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
-import * as Redacted from "effect/Redacted"
 import * as Redis from "effect/persistence/Redis"
 import type * as Scope from "effect/Scope"
 import { describe } from "vitest"
-import * as RedisConnection from "../../../src/adapters/redis/RedisConnection.ts"
 import * as proc from "../../services/proc.ts"
 import * as servers from "../../services/servers.ts"
+import { connection } from "./connection.ts"
+
+export { connection }
 
 /** A suite that needs Redis; its name says what to install where there is none. */
 export const withRedis = (name: string, suite: () => void): void => {
@@ -29,16 +28,6 @@ export const ownServer = (options?: servers.RedisOptions): Effect.Effect<RedisSe
   Effect.acquireRelease(
     Effect.promise(() => servers.redis(options)),
     (server) => Effect.promise(() => server.stop())
-  )
-
-/** Connects to a server, noticing soon that it is gone. */
-export const connection = (
-  url: string,
-  options?: Omit<RedisConnection.Options, "target">
-): Layer.Layer<RedisConnection.RedisConnection | Redis.Redis> =>
-  RedisConnection.layer({ target: { url: Redacted.make(url) }, commandTimeout: "300 millis", ...options }).pipe(
-    // It says when a server is gone, and many are here.
-    Layer.provide(Logger.layer([]))
   )
 
 export const send = <A = unknown>(command: string, ...args: ReadonlyArray<string>) =>

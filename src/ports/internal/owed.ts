@@ -1,7 +1,9 @@
 /** Invalidations that the server has not been told: bounded, since all of a tenant's can be one. */
-import * as Position from "../../../domain/Position.ts"
-import type { TenantId } from "../../../domain/TenantId.ts"
-import type { Invalidation } from "../../../ports/QueryCacheDriver.ts"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Position from "../../domain/Position.ts"
+import type { TenantId } from "../../domain/TenantId.ts"
+import type { Invalidation } from "../QueryCacheDriver.ts"
 
 interface Debt {
   readonly tags: Set<string>
@@ -12,6 +14,7 @@ const maxTags = 1000
 
 export class Owed {
   private readonly debts = new Map<TenantId, Debt>()
+  private readonly owing = Latch.makeUnsafe(false)
   /** What is being told at this moment. */
   private telling: { readonly tenant: TenantId; readonly invalidations: ReadonlyArray<Invalidation> } | undefined
 
@@ -27,13 +30,34 @@ export class Owed {
       debt.tags.clear()
       debt.tags.add("*")
     }
-    if (progress === undefined) return
-    const before = debt.progress.get(progress.source) ?? Position.start
-    debt.progress.set(progress.source, Position.max(before, progress.position))
+    if (progress !== undefined) {
+      const before = debt.progress.get(progress.source) ?? Position.start
+      debt.progress.set(progress.source, Position.max(before, progress.position))
+    }
+    // Whoever waits goes on at once.
+    this.owing.openUnsafe()
+  }
+
+  /** Tells what is owed as soon as it can, for ever; `tell` says whether it could. */
+  settling(tell: (tenant: TenantId, invalidation: Invalidation) => Effect.Effect<boolean>): Effect.Effect<never> {
+    return Effect.gen({ self: this }, function* () {
+      while (true) {
+        yield* this.owing.await
+        const debt = this.next()
+        if (debt === undefined) {
+          this.owing.closeUnsafe()
+          continue
+        }
+        let all = true
+        for (const invalidation of debt.invalidations) all = all && (yield* tell(debt.tenant, invalidation))
+        this.told(all)
+        if (!all) yield* Effect.sleep("100 millis")
+      }
+    })
   }
 
   /** The next tenant's, to be told: they are owed until `told` says that they were. */
-  next(): Owed["telling"] {
+  private next(): Owed["telling"] {
     for (const [tenant, { progress, tags }] of this.debts) {
       this.debts.delete(tenant)
       const invalidations: Array<Invalidation> = [{ tags: Array.from(tags) }]
@@ -45,7 +69,7 @@ export class Owed {
     return undefined
   }
 
-  told(all: boolean): void {
+  private told(all: boolean): void {
     const { telling } = this
     this.telling = undefined
     if (!all && telling !== undefined) for (const one of telling.invalidations) this.add(telling.tenant, one)
