@@ -56,10 +56,15 @@ export const right: Change = (driver) => driver
 interface Trouble {
   readonly promotions: number
   readonly ends: number
+  /** Whether the member comes when all of that is over; otherwise it may have handled what is lost. */
+  readonly isLate?: boolean
 }
 
+/** Positions of all segments together that a promotion loses here: some events are among them. */
+const enough = 400
+
 /** How many events a member has not handled in the end, after that much trouble. */
-export const missed = (change: Change, { ends, promotions }: Trouble) =>
+export const missed = (change: Change, { ends, isLate = false, promotions }: Trouble) =>
   Effect.gen(function* () {
     const log = "control"
     const server = yield* primary.start(log)
@@ -107,6 +112,11 @@ export const missed = (change: Change, { ends, promotions }: Trouble) =>
         yield* Effect.sleep("1 millis")
       })
       const writer = yield* Effect.forkScoped(Effect.forever(write))
+      const promoted = Effect.replicateEffect(
+        Effect.promise(() => server.promote(enough)),
+        promotions
+      )
+      if (isLate) yield* promoted
       let scope = yield* member
       for (let n = 0; n < ends; n++) {
         yield* Effect.sleep("150 millis")
@@ -114,7 +124,7 @@ export const missed = (change: Change, { ends, promotions }: Trouble) =>
         scope = yield* member
       }
       yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
-      for (let n = 0; n < promotions; n++) yield* Effect.promise(() => server.promote())
+      if (!isLate) yield* promoted
       yield* Effect.sleep("200 millis")
       yield* Fiber.interrupt(writer)
       // It is over when everything is there, or when for a while nothing more comes.

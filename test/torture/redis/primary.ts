@@ -51,8 +51,8 @@ export class Primary {
     await this.server.restart()
   }
 
-  /** A replica that heard nothing for a while becomes the primary, and the one before is gone. */
-  async promote(behind = 250): Promise<void> {
+  /** A replica that heard nothing for a while becomes the primary, and the one before is gone; so much is lost, if it comes soon. */
+  async promote(least = 0): Promise<void> {
     const former = this.server
     const replica = await servers.redis({ args: soon, durable: true })
     await this.asking(replica, async (client) => {
@@ -62,8 +62,12 @@ export class Primary {
       }
       await client.replicaof("NO", "ONE")
     })
-    await new Promise((resolve) => setTimeout(resolve, behind))
-    this.lost += Math.max(0, (await this.forwarded(former)) - (await this.forwarded(replica)))
+    let lost = 0
+    for (let tries = 0; tries === 0 || (lost < least && tries < 40); tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 250))
+      lost = Math.max(0, (await this.forwarded(former)) - (await this.forwarded(replica)))
+    }
+    this.lost += lost
     this.server = replica
     for (const socket of this.sockets) socket.destroy()
     await former.stop()

@@ -63,10 +63,16 @@ const disturbing = (crew: Crew) =>
 
 /** What is wrong must be seen to miss events by the same comparison, and what is right must not. */
 const control = Effect.gen(function* () {
-  const right = yield* controls.missed(controls.right, { promotions: 1, ends: 2 })
-  const checkpoint = yield* controls.missed(controls.byCheckpoint, { promotions: 1, ends: 0 })
-  const length = yield* controls.missed(controls.byLength, { promotions: 0, ends: 0 })
-  const atOnce = yield* controls.missed(controls.atOnce, { promotions: 0, ends: 3 })
+  // Each has servers of its own.
+  const [right, checkpoint, length, atOnce] = yield* Effect.all(
+    [
+      controls.missed(controls.right, { promotions: 1, ends: 2 }),
+      controls.missed(controls.byCheckpoint, { promotions: 1, ends: 0, isLate: true }),
+      controls.missed(controls.byLength, { promotions: 0, ends: 0 }),
+      controls.missed(controls.atOnce, { promotions: 0, ends: 3 })
+    ],
+    { concurrency: "unbounded" }
+  )
   return {
     counters: {
       "by a checkpoint beside the log": checkpoint.missed,
