@@ -1,4 +1,5 @@
 // What notes a message in the transaction of its handler, and what cannot.
+// @effect-diagnostics missingEffectContext:off missingLayerContext:off
 import { Effect, type Layer } from "effect"
 import { Inbox, Memory, TenantContext } from "../../src/index.ts"
 import { run } from "./run.ts"

@@ -1,4 +1,5 @@
 // Channels of several processes need a bus that other processes hear.
+// @effect-diagnostics missingEffectContext:off missingLayerContext:off
 import { Layer } from "effect"
 import { EventBus, LiveHub, SystemContext } from "../../src/index.ts"
 import { build } from "./run.ts"
