@@ -357,8 +357,10 @@ export const wrongEventBuses = [
       }
     })
   ),
-  buses("failures of handlers are not logged", ["that fails is logged", "that dies is logged", "both causes"], (bus) =>
-    handling(bus, (handler) => (published) => Effect.ignoreCause(handler(published)))
+  buses(
+    "failures of handlers are not logged",
+    ["a handler that fails is logged", "a handler that dies is logged", "both causes"],
+    (bus) => handling(bus, (handler) => (published) => Effect.ignoreCause(handler(published)))
   ),
   buses("a handler knows nothing of the event's cause", ["has the event as its cause"], (bus) =>
     handling(
