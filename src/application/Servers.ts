@@ -112,7 +112,8 @@ export const dns = (
   strategy,
   find: Effect.gen(function* () {
     const resolver = yield* Dns.Dns
-    const at = yield* Effect.try({ try: () => new URL(url), catch: (cause) => cause })
+    const at = URL.parse(url)
+    if (at === null) return yield* Effect.fail(`${url} is no URL`)
     return Array.from(yield* resolver.lookup(at.hostname), (address) => {
       const host = String(address)
       const found = new URL(at)

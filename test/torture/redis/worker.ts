@@ -61,7 +61,7 @@ process.on("disconnect", () => process.exit())
 const program = Effect.gen(function* () {
   yield* Effect.forEach(groups, subscribe)
   process.send?.({ ready: true })
-  yield* EventForwarding.run(EventForwarding.make(log, { events: [Noted], groups, batchSize: 200 }))
+  return yield* EventForwarding.run(EventForwarding.make(log, { events: [Noted], groups, batchSize: 200 }))
 })
 Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(live))).catch((error: unknown) => {
   process.send?.({ died: String(error) })
