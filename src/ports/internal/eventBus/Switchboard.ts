@@ -1,4 +1,5 @@
 /** Hands what has come to the subscribers of this process, whatever it came by. */
+import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
@@ -107,31 +108,46 @@ export class Switchboard {
         }
       }
       yield* this.listening(tenant, subscriber, () => this.handled(line.takeAll().length))
-      yield* Effect.forkScoped(Effect.forever(Effect.andThen(line.some, this.round(line, handling(selector, handler)))))
+      yield* Effect.forkScoped(Effect.forever(Effect.andThen(line.some, this.round(line, selector, handler))))
     })
   }
 
-  /** Handles all that waits now, one after the other. */
-  private round<A, R>(
-    line: Line<A>,
-    handle: (one: A) => Effect.Effect<unknown, never, R>
+  /** Handles all that waits now, one after the other, each as what its event has caused. */
+  private round<E extends Event.Any, Error, R>(
+    line: Line<Published<E>>,
+    selector: Selector<E>,
+    handler: Handler<E, Error, R>
   ): Effect.Effect<void, never, R> {
-    return Effect.suspend(() => {
+    return Effect.withFiber((fiber) => {
+      // This fiber is the subscriber's own: its context is made anew for each event.
+      const base = fiber.context
       const all = line.takeAll()
       const rest = all.values()
       let next = rest.next()
+      let current: Published<E> | undefined
       const loop = Effect.whileLoop({
         while: () => next.done !== true,
         body: () => {
-          const { done, value } = next
+          if (next.done === true) return Effect.void
+          const published = next.value
+          current = published
           next = rest.next()
-          return done === true ? Effect.void : handle(value)
+          const context = MessageContext.ofEvent(published.id, published.metadata)
+          fiber.setContext(Context.add(base, MessageContext.MessageContext, context))
+          return handler(published)
         },
         step: () => undefined
       })
+      // The end of the subscription itself is not caught here: only what the handler ran into.
+      const going: Effect.Effect<void, never, R> = Effect.catchCause(loop, (cause) =>
+        Effect.andThen(failed(selector, current, cause), going)
+      )
       return Effect.ensuring(
-        loop,
-        Effect.sync(() => this.handled(all.length))
+        going,
+        Effect.sync(() => {
+          fiber.setContext(base)
+          this.handled(all.length)
+        })
       )
     })
   }
@@ -213,21 +229,11 @@ class Line<A> {
   })
 }
 
-/** Runs a handler as what its event has caused. It has a fiber of its own, whose context is made anew for each event. */
-const handling = <E extends Event.Any, Error, R>(selector: Selector<E>, handler: Handler<E, Error, R>) => {
-  let base: Context.Context<never> | undefined
-  return (published: Published<E>): Effect.Effect<unknown, never, R> =>
-    Effect.catchCause(
-      Effect.withFiber((fiber) => {
-        base ??= fiber.context
-        const context = MessageContext.ofEvent(published.id, published.metadata)
-        fiber.setContext(Context.add(base, MessageContext.MessageContext, context))
-        return handler(published)
-      }),
-      // The end of the subscription itself is not caught here: only what the handler ran into.
-      (cause) =>
-        Effect.logError("A subscriber failed", cause).pipe(
-          Effect.annotateLogs({ event: published.event._tag, id: published.id, handler: selector.name })
-        )
-    )
-}
+const failed = (
+  selector: Selector<unknown>,
+  published: Published | undefined,
+  cause: Cause.Cause<unknown>
+): Effect.Effect<void> =>
+  Effect.logError("A subscriber failed", cause).pipe(
+    Effect.annotateLogs({ event: published?.event._tag, id: published?.id, handler: selector.name })
+  )
