@@ -322,7 +322,7 @@ export function registry(contracts: ReadonlyArray<Contract>): Registry<unknown> 
   return {
     contracts,
     decode: (received) => {
-      const read = decodeEnvelope(received)
+      const read = isEnvelope(received) ? Result.succeed(received) : decodeEnvelope(received)
       if (Result.isFailure(read)) {
         return Result.fail(new NotAnEnvelope({ issues: FieldIssue.fromIssue(read.failure.issue), received }))
       }
@@ -340,6 +340,35 @@ export function registry(contracts: ReadonlyArray<Contract>): Registry<unknown> 
 }
 
 const decodeEnvelope = Schema.decodeUnknownResult(Envelope, { errors: "all" })
+
+/** What nearly everything is that comes. Its data are looked at by its contract; all that is wrong is said by the schema. */
+const isEnvelope = (received: unknown): received is Envelope => {
+  if (typeof received !== "object" || received === null) return false
+  const it: { readonly [Key in keyof Envelope]?: unknown } = received
+  return (
+    it.specversion === "1.0" &&
+    it.datacontenttype === "application/json" &&
+    isName(it.id) &&
+    isName(it.source) &&
+    isName(it.type) &&
+    isName(it.tenant) &&
+    Number.isInteger(it.dataversion) &&
+    typeof it.time === "string" &&
+    typeof it.correlationid === "string" &&
+    isTextOrAbsent(it.subject) &&
+    isTextOrAbsent(it.partitionkey) &&
+    isTextOrAbsent(it.sequence) &&
+    isTextOrAbsent(it.causationid) &&
+    isTextOrAbsent(it.traceparent) &&
+    isTextOrAbsent(it.actor) &&
+    isTextOrAbsent(it.attributes) &&
+    it.data !== undefined
+  )
+}
+
+const isName = (value: unknown): boolean => typeof value === "string" && value !== ""
+
+const isTextOrAbsent = (value: unknown): boolean => value === undefined || typeof value === "string"
 
 const isJson = Schema.is(Schema.Json)
 
