@@ -1,7 +1,7 @@
 /**
- * Commands to their handlers, and events to a subscriber.
+ * Commands to their handlers.
  */
-import { Command, CommandBus, Event, EventBus, FlowRecorder, FlowRecording, FlowStore, Memory } from "effect-cqrs"
+import { Command, CommandBus, FlowRecorder, FlowRecording, FlowStore, Memory } from "effect-cqrs"
 import { MessageContext, on, TenantContext } from "effect-cqrs"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -14,7 +14,6 @@ const payload = { taskId: Schema.String, title: Schema.String }
 
 class CreateTask extends Command.Class<CreateTask>()("CreateTask", { payload }) {}
 class Touch extends Command.Class<Touch>()("Touch", { payload }) {}
-class TaskCreated extends Event.Class<TaskCreated>()("TaskCreated", payload) {}
 
 let handled = 0
 
@@ -86,21 +85,6 @@ const recorded: Contender = () => {
   )
 }
 
-const published: Contender = () => {
-  const runtime = ManagedRuntime.make(Layer.merge(EventBus.layerMemory, TenantContext.layerSingle))
-  return perSecond((times) =>
-    runtime.runPromise(
-      Effect.gen(function* () {
-        const bus = yield* EventBus.EventBus
-        const history = yield* EventBus.EventBusHistory
-        yield* bus.subscribe(EventBus.of(TaskCreated), () => Effect.sync(() => void handled++))
-        for (let n = 0; n < times; n++) yield* bus.publish([new TaskCreated({ taskId: "t-1", title: "Write" })])
-        yield* history.idle
-      }).pipe(Effect.scoped)
-    )
-  )
-}
-
 const suite: Suite = [
   {
     name: "dispatch a command, decoded, ids read",
@@ -135,13 +119,6 @@ const suite: Suite = [
     unit: "/s",
     ours: recorded,
     peers: { "not recorded": trusted }
-  },
-  {
-    name: "publish an event to one handler",
-    unit: "/s",
-    target: { value: 1_000_000 },
-    ours: published,
-    peers: { "@nestjs/cqrs": Nest.published }
   }
 ]
 
