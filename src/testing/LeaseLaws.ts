@@ -187,8 +187,8 @@ const waited = fenced("who waits for a lease has it when it is given back", () =
 const kept = fenced("a lease is renewed for as long as it is held, and its effect ends when it cannot be", (desk) =>
   Effect.gen(function* () {
     const { driver, tenant } = desk
-    const work = yield* Effect.forkChild(Effect.flip(Lease.hold("b", { ttl: "400 millis" })(() => Effect.never)))
-    yield* Effect.sleep("900 millis")
+    const work = yield* Effect.forkChild(Effect.flip(Lease.hold("b", { ttl: "1 second" })(() => Effect.never)))
+    yield* Effect.sleep("1600 millis")
     const standing = yield* driver.standing(tenant, "b")
     Assert.isTrue(standing !== undefined, "it was renewed")
     // As an operator would, or a clock that jumps.
