@@ -208,6 +208,8 @@ describe("channels", () => {
         (channel) => Effect.map(open(handler, `/?channel=${channel}`, ada), ({ status }) => status)
       )
       expect(refused).toEqual([403, 403, 400, 400, 400, 400])
+      const many = Array.from({ length: 51 }, () => "channel=tenant").join("&")
+      expect((yield* open(handler, `/?${many}`, ada)).status).toBe(400)
       expect((yield* open(handler, "/")).status).toBe(401)
     }).pipe(Effect.scoped, Effect.provide(Memory.layer))
   )

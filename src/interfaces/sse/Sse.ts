@@ -13,7 +13,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Channel from "../../application/Channel.ts"
 import * as LiveAccess from "../../application/LiveAccess.ts"
 import * as LiveConnections from "../../application/LiveConnections.ts"
-import type { LiveError } from "../../application/LiveError.ts"
+import { InvalidRequest, LiveError } from "../../application/LiveError.ts"
 import type { Filter } from "../../application/LiveFilter.ts"
 import * as LiveTail from "../../application/LiveTail.ts"
 import { LiveTokens } from "../../application/LiveTokens.ts"
@@ -85,7 +85,7 @@ const mostChannels = 50
 
 /**
  * Answers any request of a browser or a service: lets in whom the `Authenticator` knows or a ticket names, and sends the
- * events of the channels that are asked for with `?channel=`, once for each; of `tenant` when there is none.
+ * events of the channels that are asked for with `?channel=`, once for each of at most 50; of `tenant` when there is none.
  *
  * **Details**
  *
@@ -106,7 +106,10 @@ export const handle = (
     const request = yield* HttpServerRequest.HttpServerRequest
     const { origins, rules, visible, ...rest } = options
     const principal = yield* LiveAccess.principal(request, origins)
-    const asked = LiveAccess.parameters(request.url).getAll("channel").slice(0, mostChannels)
+    const asked = LiveAccess.parameters(request.url).getAll("channel")
+    if (asked.length > mostChannels) {
+      return yield* new LiveError({ reason: new InvalidRequest({ why: `more than ${mostChannels} channels` }) })
+    }
     const channels = yield* Channel.authorize(principal, asked.length === 0 ? defaultChannels : asked, rules)
     const response = yield* respond({
       ...rest,
