@@ -165,9 +165,11 @@ class Forwarder<E, R> {
     return Effect.gen({ self: this }, function* () {
       const { log } = this.definition
       const { cursor } = this
-      const moved = yield* this.eachSegment((segment) =>
-        (this.marks[segment] ?? 0) < cursor ? this.add(log, segment, cursor, []) : Effect.succeed(true)
-      )
+      // A mark that need not move is compared as well: what was lost is forwarded again though nothing new comes.
+      const moved = yield* this.eachSegment((segment) => {
+        const to = Position.max(cursor, Position.make(this.marks[segment] ?? 0))
+        return this.add(log, segment, to, [])
+      })
       this.settledAt = now
       if (moved.includes(false)) return false
       const needed = yield* this.eachSegment((segment) => this.target.settle(log, segment))
