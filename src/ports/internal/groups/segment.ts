@@ -137,7 +137,10 @@ export class Owned<R> {
 
   /** Handles an entry that comes the usual way; whether the segment is still ours. */
   private first(entry: Given): Effect.Effect<boolean, never, Exclude<R, TenantContext>> {
-    if (this.parked.has(entry.key)) return this.park(entry, undefined)
+    const parked = this.parked.get(entry.key)
+    // A server that forgot what was parked is asked anew what is.
+    if (parked?.includes(entry.id) === true) return Effect.succeed(false)
+    if (parked !== undefined) return this.park(entry, undefined)
     if (entry.attempt > unfinished) {
       const error = `It was given ${entry.attempt - 1} times and never handled to its end`
       return this.park(entry, this.failure({ category: "Unfinished", error }, 1))
@@ -167,6 +170,8 @@ export class Owned<R> {
     return Effect.gen({ self: this }, function* () {
       const { driver, metrics } = this.shared
       const ids = this.parked.get(due.key) ?? []
+      // A server that forgot what was settled is asked anew what is parked.
+      if (!ids.includes(due.id)) return false
       if (ids[0] !== due.id) return yield* this.survive(driver.failed(this.claim, due.id, undefined))
       const attempts = due.attempts + 1
       const outcome: Outcome =
