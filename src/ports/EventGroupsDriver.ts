@@ -145,6 +145,17 @@ export interface Failure {
 }
 
 /**
+ * That an entry waits for one of its key before it, which is parked.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Behind {
+  /** The id of the first that is parked of its key. */
+  readonly behind: string
+}
+
+/**
  * An entry that is kept aside until it can be handled.
  *
  * @category models
@@ -201,13 +212,16 @@ export interface Standing {
  *   broker has forgotten; `undefined` when another has it. What was given to others and is not handled is given to this one.
  * - `renew` gives the owner so many milliseconds from now; `release` frees the segment. Both say whether it was still his.
  *
- * Entries, by the owner; each answers `undefined` or `false`, and changes nothing, when the segment is no longer his:
+ * Entries, by the owner; each answers `undefined` or `false`, and changes nothing, when the segment is no longer his, or when
+ * what it goes by is not there, since the broker has gone back to what it had before:
  *
- * - `take` notes that entries are handled, renews the claim, and gives at most `limit` entries in order. What was given before
- *   and is not handled comes first, and one by one, so that an entry that ends its owner is counted alone.
- * - `park` keeps an entry aside, as `Behind` without a failure, and notes it as handled.
- * - `settled` forgets a parked entry, and makes another due, if one is named. `failed` keeps what became of another attempt;
- *   without a failure it is not due any more.
+ * - `take` notes that entries are handled, renews the claim, and, where a `limit` is given, gives at most so many new entries in
+ *   order. What was given before and is not handled is given instead, as long as there is such, one by one, so that an entry
+ *   that ends its owner is counted alone. A parked entry that is due is given when nothing else is left to be handled before it.
+ * - `park` keeps an entry aside that was given and is not handled, and notes it as handled. One that waits behind another is kept
+ *   only where that is parked. What is parked already stays as it is.
+ * - `settled` forgets a parked entry, and makes another due, if one is named, which has to be parked. `failed` keeps what became
+ *   of another attempt; one that waits behind another, which has to be parked, is not due any more.
  *
  * By anybody:
  *
@@ -234,11 +248,11 @@ export interface Receiving {
   readonly release: (claim: Claim) => Effect.Effect<boolean, EventGroupsError>
   readonly take: (
     claim: Claim,
-    options: { readonly handled: ReadonlyArray<string>; readonly limit: number; readonly millis: number }
+    options: { readonly handled: ReadonlyArray<string>; readonly millis: number; readonly limit?: number | undefined }
   ) => Effect.Effect<Taken | undefined, EventGroupsError>
-  readonly park: (claim: Claim, entry: Entry, failure: Failure | undefined) => Effect.Effect<boolean, EventGroupsError>
+  readonly park: (claim: Claim, entry: Entry, why: Failure | Behind) => Effect.Effect<boolean, EventGroupsError>
   readonly settled: (claim: Claim, id: string, next: string | undefined) => Effect.Effect<boolean, EventGroupsError>
-  readonly failed: (claim: Claim, id: string, failure: Failure | undefined) => Effect.Effect<boolean, EventGroupsError>
+  readonly failed: (claim: Claim, id: string, why: Failure | Behind) => Effect.Effect<boolean, EventGroupsError>
   readonly parked: (name: Name) => Effect.Effect<ReadonlyArray<Parked>, EventGroupsError>
   readonly replay: (name: Name, segment: number, ids: ReadonlyArray<string>) => Effect.Effect<number, EventGroupsError>
   readonly skip: (name: Name, segment: number, id: string, reason: string) => Effect.Effect<number, EventGroupsError>

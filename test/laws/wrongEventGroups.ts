@@ -24,7 +24,7 @@ const named = (right: Driver, change: (name: Name) => Name): Driver => {
 }
 
 const handledAtOnce = (right: Driver, claim: Claim, id: string) =>
-  Effect.as(right.take(claim, { handled: [id], limit: 0, millis: 900 }), true)
+  Effect.as(right.take(claim, { handled: [id], millis: 900 }), true)
 
 export const wrongEventGroups = [
   groups("what is given counts as handled", ["cut off is handled again"], (right) => ({
@@ -102,8 +102,7 @@ export const wrongEventGroups = [
   })),
   groups("what is parked is never tried again", ["tried again by itself"], (right) => ({
     ...right,
-    park: (claim, entry, failure) =>
-      right.park(claim, entry, failure === undefined ? undefined : { ...failure, retryInMillis: undefined })
+    park: (claim, entry, why) => right.park(claim, entry, "behind" in why ? why : { ...why, retryInMillis: undefined })
   })),
   groups("what is replayed is forgotten", ["handled in order when it is replayed"], (right) => ({
     ...right,

@@ -1,7 +1,7 @@
 /** Groups and what is forwarded to them, in one process. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type { Claim, Driver, Entry, Failure, Name, Parked } from "../EventGroupsDriver.ts"
+import type { Behind, Claim, Driver, Entry, Failure, Name, Parked } from "../EventGroupsDriver.ts"
 import * as Ids from "./groups/ids.ts"
 
 interface Kept extends Entry {
@@ -136,39 +136,43 @@ export const makeMemory = (segments: number): Driver => {
       owning(claim, undefined, (group, now, part) => {
         group.until = now + millis
         for (const id of handled) group.pending.delete(id)
-        const due = sorted(Array.from(group.parked.values())).find((one) => one.due !== undefined && one.due <= now)
-        if (limit === 0) return { entries: [], due }
+        if (limit === undefined) return { entries: [], due: undefined }
         const [again] = group.pending
         if (again !== undefined) {
           const [id, times] = again
           group.pending.set(id, times + 1)
-          return { entries: part.entries.filter((one) => one.id === id).map((one) => given(one, times + 1)), due }
+          const entries = part.entries.filter((one) => one.id === id)
+          return { entries: entries.map((one) => given(one, times + 1)), due: undefined }
         }
+        const due = sorted(Array.from(group.parked.values())).find((one) => one.due !== undefined && one.due <= now)
         const entries = part.since(group.after).slice(0, limit)
         for (const { id } of entries) group.pending.set(id, 1)
         group.after = entries.at(-1)?.id ?? group.after
         return { entries: entries.map((one) => given(one, 1)), due }
       }),
-    park: (claim, entry, failure) =>
-      owning(claim, false, (group, now) => {
+    park: (claim, entry, why) =>
+      owning(claim, false, ({ parked, pending }, now) => {
         const { id, key, text } = entry
-        const parked = { id, key, text, segment: claim.segment, at: now, due: undefined, skipped: undefined }
-        group.parked.set(id, { ...parked, ...became(failure, now) })
-        group.pending.delete(id)
+        if (isGone(parked, why)) return false
+        if (!pending.delete(id)) return parked.has(id)
+        const kept = { id, key, text, segment: claim.segment, at: now, due: undefined, skipped: undefined }
+        parked.set(id, { ...kept, ...became(why, now) })
         return true
       }),
     settled: (claim, id, next) =>
-      owning(claim, false, (group, now) => {
-        group.parked.delete(id)
-        const head = next === undefined ? undefined : group.parked.get(next)
-        if (head !== undefined) group.parked.set(head.id, { ...head, due: now })
+      owning(claim, false, ({ parked }, now) => {
+        const head = next === undefined ? undefined : parked.get(next)
+        if (next !== undefined && head === undefined) return false
+        parked.delete(id)
+        if (head !== undefined) parked.set(head.id, { ...head, due: now })
         return true
       }),
-    failed: (claim, id, failure) =>
-      owning(claim, false, (group, now) => {
-        const one = group.parked.get(id)
+    failed: (claim, id, why) =>
+      owning(claim, false, ({ parked }, now) => {
+        if (isGone(parked, why)) return false
+        const one = parked.get(id)
         if (one !== undefined) {
-          group.parked.set(id, failure === undefined ? { ...one, due: undefined } : { ...one, ...became(failure, now) })
+          parked.set(id, "behind" in why ? { ...one, due: undefined } : { ...one, ...became(why, now) })
         }
         return true
       }),
@@ -229,14 +233,17 @@ const sorted = <A extends { readonly id: string }>(all: ReadonlyArray<A>): Reado
 
 const given = (entry: Kept, attempt: number) => ({ ...entry, attempt })
 
-const became = (failure: Failure | undefined, now: number) =>
-  failure === undefined
+const isGone = (parked: ReadonlyMap<string, Parked>, why: Failure | Behind) =>
+  "behind" in why && !parked.has(why.behind)
+
+const became = (why: Failure | Behind, now: number) =>
+  "behind" in why
     ? { category: "Behind" as const, error: "", attempts: 0, due: undefined }
     : {
-        category: failure.category,
-        error: failure.error,
-        attempts: failure.attempts,
-        due: failure.retryInMillis === undefined ? undefined : now + failure.retryInMillis
+        category: why.category,
+        error: why.error,
+        attempts: why.attempts,
+        due: why.retryInMillis === undefined ? undefined : now + why.retryInMillis
       }
 
 /** Forgets what all groups have handled, and answers up to where nobody needs anything. */

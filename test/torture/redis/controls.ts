@@ -46,7 +46,7 @@ export const atOnce: Change = (right) => ({
   ...right,
   take: (claim, options) =>
     Effect.tap(right.take(claim, options), (taken) =>
-      right.take(claim, { handled: taken?.entries.map(({ id }) => id) ?? [], limit: 0, millis: options.millis })
+      right.take(claim, { handled: taken?.entries.map(({ id }) => id) ?? [], millis: options.millis })
     )
 })
 

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Schedule from "effect/Schedule"
 import type * as Semaphore from "effect/Semaphore"
-import type { Claimed, Driver, Entry, Failure, Given, Parked } from "../../EventGroupsDriver.ts"
+import type { Behind, Claimed, Driver, Entry, Failure, Given, Parked } from "../../EventGroupsDriver.ts"
 import type { EventGroupsError } from "../../EventGroupsError.ts"
 import type { TenantContext } from "../../TenantContext.ts"
 import { handle, type Outcome } from "./handling.ts"
@@ -64,7 +64,7 @@ export class Owned<R> {
           if (!isOurs) return "lost"
         } else yield* Effect.race(this.wake.await, Effect.sleep(this.definition.poll))
       }
-      const last = yield* this.take(0)
+      const last = yield* this.take()
       return last === undefined ? "lost" : "stopped"
     })
   }
@@ -73,7 +73,7 @@ export class Owned<R> {
   flush(): Effect.Effect<unknown, EventGroupsError> {
     const { claim, handled } = this
     const millis = Duration.toMillis(this.definition.lease)
-    return handled.length === 0 ? Effect.void : this.shared.driver.take(claim, { handled, limit: 0, millis })
+    return handled.length === 0 ? Effect.void : this.shared.driver.take(claim, { handled, millis })
   }
 
   private room(): number {
@@ -81,8 +81,8 @@ export class Owned<R> {
     return Math.max(0, Math.min(batchSize, maxParked - this.parkedCount))
   }
 
-  /** Notes what is handled, and takes more. */
-  private take(limit: number) {
+  /** Notes what is handled, and takes more where it is said how much. */
+  private take(limit?: number) {
     return Effect.gen({ self: this }, function* () {
       const { driver, metrics } = this.shared
       const handled = this.handled
@@ -107,7 +107,7 @@ export class Owned<R> {
         const now = yield* Clock.currentTimeMillis
         if (now >= this.validUntil) return false
         if (this.stopping) return true
-        if (now - this.notedAt >= noteEvery && (yield* this.take(0)) === undefined) return false
+        if (now - this.notedAt >= noteEvery && (yield* this.take()) === undefined) return false
         const told = this.look(entry)
         if (told !== undefined) yield* told
         if (!(yield* this.first(entry))) return false
@@ -137,10 +137,11 @@ export class Owned<R> {
 
   /** Handles an entry that comes the usual way; whether the segment is still ours. */
   private first(entry: Given): Effect.Effect<boolean, never, Exclude<R, TenantContext>> {
-    const parked = this.parked.get(entry.key)
-    // A server that forgot what was parked is asked anew what is.
-    if (parked?.includes(entry.id) === true) return Effect.succeed(false)
-    if (parked !== undefined) return this.park(entry, undefined)
+    const [head, ...others] = this.parked.get(entry.key) ?? []
+    // A broker that has gone back does not have what it had parked: the segment is claimed anew, with what there is.
+    if (head === entry.id || others.includes(entry.id)) return Effect.succeed(false)
+    // What comes before all that is parked was handled before, and not noted.
+    if (head !== undefined && Ids.compare(head, entry.id) < 0) return this.park(entry, { behind: head })
     if (entry.attempt > unfinished) {
       const error = `It was given ${entry.attempt - 1} times and never handled to its end`
       return this.park(entry, this.failure({ category: "Unfinished", error }, 1))
@@ -152,14 +153,14 @@ export class Owned<R> {
     })
   }
 
-  private park(entry: Entry, failure: Failure | undefined) {
+  private park(entry: Entry, why: Failure | Behind) {
     return Effect.gen({ self: this }, function* () {
       const { driver, metrics } = this.shared
-      if (!(yield* this.survive(driver.park(this.claim, entry, failure)))) return false
+      if (!(yield* this.survive(driver.park(this.claim, entry, why)))) return false
       this.keep(entry.id, entry.key)
       yield* metrics.count("parked")
-      if (failure !== undefined) {
-        yield* Effect.logError(`The group ${this.claim.group} has parked ${entry.id}: ${failure.error}`)
+      if ("error" in why) {
+        yield* Effect.logError(`The group ${this.claim.group} has parked ${entry.id}: ${why.error}`)
       }
       return true
     })
@@ -170,9 +171,10 @@ export class Owned<R> {
     return Effect.gen({ self: this }, function* () {
       const { driver, metrics } = this.shared
       const ids = this.parked.get(due.key) ?? []
-      // A server that forgot what was settled is asked anew what is parked.
-      if (!ids.includes(due.id)) return false
-      if (ids[0] !== due.id) return yield* this.survive(driver.failed(this.claim, due.id, undefined))
+      const [head] = ids
+      // As above: it does not know what was settled.
+      if (head === undefined || !ids.includes(due.id)) return false
+      if (head !== due.id) return yield* this.survive(driver.failed(this.claim, due.id, { behind: head }))
       const attempts = due.attempts + 1
       const outcome: Outcome =
         due.skipped === undefined
@@ -195,10 +197,12 @@ export class Owned<R> {
     return { category, error, attempts, retryInMillis: later === undefined ? undefined : Duration.toMillis(later) }
   }
 
+  /** In the order of the log: what a broker gives again may come before what it gave. */
   private keep(id: string, key: string): void {
-    const ids = this.parked.get(key)
-    if (ids === undefined) this.parked.set(key, [id])
-    else ids.push(id)
+    const ids = this.parked.get(key) ?? []
+    this.parked.set(key, ids)
+    const before = ids.findLastIndex((other) => Ids.compare(other, id) < 0)
+    ids.splice(before + 1, 0, id)
     this.parkedCount++
   }
 

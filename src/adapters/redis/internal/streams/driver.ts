@@ -131,7 +131,7 @@ export const make = (options: {
       release: (claim) => ask("release", scripts.release, [owner(claim).owner], [String(claim.token)], decodeBoolean),
       take: (claim, { handled, limit, millis }) => {
         const keys = owner(claim)
-        const args = [claim.group, String(claim.token), whole(millis), String(limit), ...handled]
+        const args = [claim.group, String(claim.token), whole(millis), String(limit ?? ""), ...handled]
         return Effect.flatMap(
           ask("take", scripts.take, [keys.stream, keys.owner, keys.due, keys.parked], args, decodeTaken),
           (reply): Effect.Effect<Taken | undefined, EventGroupsError> => {
@@ -153,17 +153,12 @@ export const make = (options: {
           }
         )
       },
-      park: (claim, { id, key, text }, failure) => {
-        const { category, error, attempts, retryInMillis } = failure ?? behind
+      park: (claim, { id, key, text }, why) => {
+        const behind = "behind" in why ? why.behind : ""
+        const { category, error, attempts, retryInMillis } = "behind" in why ? waiting : why
         const entry = JSON.stringify({ key, text, category, error, attempts })
-        const args = [
-          claim.group,
-          String(claim.token),
-          id,
-          id.slice(0, id.indexOf("-")),
-          entry,
-          optional(retryInMillis)
-        ]
+        const position = id.slice(0, id.indexOf("-"))
+        const args = [claim.group, String(claim.token), id, behind, position, entry, optional(retryInMillis)]
         return ask("park", scripts.park, aside(claim), args, decodeBoolean)
       },
       settled: (claim, id, next) =>
@@ -174,10 +169,13 @@ export const make = (options: {
           [claim.group, String(claim.token), id, next ?? ""],
           decodeBoolean
         ),
-      failed: (claim, id, failure) => {
-        const { retryInMillis, ...changes } = failure ?? { retryInMillis: undefined }
-        const text = failure === undefined ? "" : JSON.stringify(changes)
-        const args = [claim.group, String(claim.token), id, text, optional(retryInMillis)]
+      failed: (claim, id, why) => {
+        const args = [claim.group, String(claim.token), id]
+        if ("behind" in why) args.push(why.behind, "", "")
+        else {
+          const { retryInMillis, ...changes } = why
+          args.push("", JSON.stringify(changes), optional(retryInMillis))
+        }
         return ask("failed", scripts.failed, aside(claim), args, decodeBoolean)
       },
       parked: ({ group, log }) =>
@@ -240,7 +238,7 @@ export const make = (options: {
     }
   })
 
-const behind: Failure = { category: "Behind", error: "", attempts: 0, retryInMillis: undefined }
+const waiting: Failure = { category: "Behind", error: "", attempts: 0, retryInMillis: undefined }
 
 const whole = (millis: number) => String(Math.max(1, Math.ceil(millis)))
 const optional = (millis: number | undefined) => (millis === undefined ? "" : whole(millis))

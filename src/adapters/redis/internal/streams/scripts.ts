@@ -128,7 +128,9 @@ local after = '0-0'
 for _, group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
   if field(group, 'name') == ARGV[1] then after = field(group, 'last-delivered-id') end
 end
-return { token, after, redis.call('HGETALL', KEYS[3]) }
+local parked = redis.call('HGETALL', KEYS[3])
+for i = 1, #parked, 2 do redis.call('XACK', KEYS[1], ARGV[1], parked[i]) end
+return { token, after, parked }
 `)
 
 // KEYS: owner; ARGV: token, milliseconds
@@ -143,23 +145,25 @@ redis.call('HSET', KEYS[1], 'holder', '', 'until', '0')
 return 1
 `)
 
-// KEYS: stream, owner, due, parked; ARGV: group, token, milliseconds, limit, handled ids ...
+// KEYS: stream, owner, due, parked; ARGV: group, token, milliseconds, limit or nothing, handled ids ...
 export const take = script(`${owning(2, 2)}${ids}
 redis.call('HSET', KEYS[2], 'until', text(now + ARGV[3]))
 if #ARGV > 4 then redis.pcall('XACK', KEYS[1], ARGV[1], unpack(ARGV, 5)) end
-local due = ''
-local id = redis.call('ZRANGE', KEYS[3], '-inf', text(now), 'BYSCORE', 'LIMIT', 0, 1)[1]
-if id then
-  local found = redis.call('HGET', KEYS[4], id)
-  if found then due = id .. ' ' .. found else redis.call('ZREM', KEYS[3], id) end
-end
+if ARGV[4] == '' then return { '', {} } end
 local limit = tonumber(ARGV[4])
-if limit == 0 then return { due, {} } end
 local pending = redis.pcall('XPENDING', KEYS[1], ARGV[1])
 if pending.err then return 0 end
 local again = pending[1] > 0
-local from = again and '0' or '>'
-if again then limit = 1 end
+local due, from = '', '>'
+if again then limit, from = 1, '0'
+else
+  local id = redis.call('ZRANGE', KEYS[3], '-inf', text(now), 'BYSCORE', 'LIMIT', 0, 1)[1]
+  if id then
+    local found = redis.call('HGET', KEYS[4], id)
+    if found then due = id .. ' ' .. found else redis.call('ZREM', KEYS[3], id) end
+  end
+  if limit == 0 then return { due, {} } end
+end
 local got = redis.call('XREADGROUP', 'GROUP', ARGV[1], owner[2], 'COUNT', limit, 'STREAMS', KEYS[1], from)
 local entries = {}
 for _, entry in ipairs(got and got[1][2] or {}) do
@@ -173,39 +177,43 @@ end
 return { due, entries }
 `)
 
-// KEYS: stream, owner, due, parked, keys, held; ARGV: group, token, id, position, entry, milliseconds or nothing
-export const park = script(`${owning(2, 2)}
-local entry = cjson.decode(ARGV[5])
+// What it goes by is not there: the server has gone back.
+const there = (id: number) => `
+if ARGV[${id}] ~= '' and redis.call('HEXISTS', KEYS[4], ARGV[${id}]) == 0 then return 0 end
+`
+
+// KEYS: stream, owner, due, parked, keys, held
+// ARGV: group, token, id, the one before it that is parked or nothing, position, entry, milliseconds or nothing
+export const park = script(`${owning(2, 2)}${there(4)}
+if redis.call('XACK', KEYS[1], ARGV[1], ARGV[3]) == 0 then return redis.call('HEXISTS', KEYS[4], ARGV[3]) end
+local entry = cjson.decode(ARGV[6])
 entry.at = now
 redis.call('HSET', KEYS[4], ARGV[3], cjson.encode(entry))
 redis.call('HSET', KEYS[5], ARGV[3], entry.key)
-redis.call('ZADD', KEYS[6], ARGV[4], ARGV[1] .. '|' .. ARGV[3])
-if ARGV[6] ~= '' then redis.call('ZADD', KEYS[3], text(now + ARGV[6]), ARGV[3]) end
-redis.pcall('XACK', KEYS[1], ARGV[1], ARGV[3])
+redis.call('ZADD', KEYS[6], ARGV[5], ARGV[1] .. '|' .. ARGV[3])
+if ARGV[7] ~= '' then redis.call('ZADD', KEYS[3], text(now + ARGV[7]), ARGV[3]) end
 return 1
 `)
 
 // KEYS: as above; ARGV: group, token, id, the next id or nothing
-export const settled = script(`${owning(2, 2)}
+export const settled = script(`${owning(2, 2)}${there(4)}
 redis.call('HDEL', KEYS[4], ARGV[3])
 redis.call('HDEL', KEYS[5], ARGV[3])
 redis.call('ZREM', KEYS[3], ARGV[3])
 redis.call('ZREM', KEYS[6], ARGV[1] .. '|' .. ARGV[3])
-if ARGV[4] ~= '' and redis.call('HEXISTS', KEYS[4], ARGV[4]) == 1 then
-  redis.call('ZADD', KEYS[3], text(now), ARGV[4])
-end
+if ARGV[4] ~= '' then redis.call('ZADD', KEYS[3], text(now), ARGV[4]) end
 return 1
 `)
 
-// KEYS: as above; ARGV: group, token, id, what changes, milliseconds or nothing
-export const failed = script(`${owning(2, 2)}
+// KEYS: as above; ARGV: group, token, id, the one before it that is parked or nothing, what changes, milliseconds or nothing
+export const failed = script(`${owning(2, 2)}${there(4)}
 redis.call('ZREM', KEYS[3], ARGV[3])
 local found = redis.call('HGET', KEYS[4], ARGV[3])
-if found and ARGV[4] ~= '' then
+if found and ARGV[4] == '' then
   local entry = cjson.decode(found)
-  for name, value in pairs(cjson.decode(ARGV[4])) do entry[name] = value end
+  for name, value in pairs(cjson.decode(ARGV[5])) do entry[name] = value end
   redis.call('HSET', KEYS[4], ARGV[3], cjson.encode(entry))
-  if ARGV[5] ~= '' then redis.call('ZADD', KEYS[3], text(now + ARGV[5]), ARGV[3]) end
+  if ARGV[6] ~= '' then redis.call('ZADD', KEYS[3], text(now + ARGV[6]), ARGV[3]) end
 end
 return 1
 `)
