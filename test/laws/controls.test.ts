@@ -15,6 +15,7 @@ import { wrongQueryCaches } from "./wrongQueryCaches.ts"
 import { wrongProjections, wrongProjectionStores } from "./wrongProjections.ts"
 import { wrongSnapshotStores } from "./wrongSnapshotStores.ts"
 import { wrongEventGroups } from "./wrongEventGroups.ts"
+import { wrongGroupDrivers } from "./wrongGroupDrivers.ts"
 import { wrongEventImports } from "./wrongEventImports.ts"
 import { wrongStreamAdmins } from "./wrongStreamAdmins.ts"
 import { wrongCheckpointStores, wrongEventBuses, wrongReadModelStores, wrongUnitsOfWork } from "./wrongStores.ts"
@@ -59,3 +60,4 @@ const seen = <R>(controls: ReadonlyArray<Control<R>>): void => {
 
 describe.each(wrongs)("what is wrong with an %s is seen", (_, controls) => seen(controls))
 describe("what is wrong with a driver of an EventBus is seen", () => seen(wrongBusDrivers))
+describe("what is wrong with a driver of EventGroups is seen", () => seen(wrongGroupDrivers))

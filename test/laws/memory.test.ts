@@ -1,3 +1,5 @@
+import * as Layer from "effect/Layer"
+import { makeMemory } from "../../src/ports/internal/memoryEventGroups.ts"
 import * as Memory from "../../src/ports/Memory.ts"
 import * as CheckpointStoreLaws from "../../src/testing/CheckpointStoreLaws.ts"
 import * as ConsumerStoreLaws from "../../src/testing/ConsumerStoreLaws.ts"
@@ -53,5 +55,12 @@ checkLaws(
   },
   Memory.layer,
   // Many fibers take turns, and none waits for another but within a transaction.
+  { sessions: Number.POSITIVE_INFINITY }
+)
+
+checkLaws(
+  "the driver of EventGroups.layerMemory",
+  { EventGroupsDriver: EventGroupsLaws.driver },
+  Layer.sync(EventGroupsLaws.Driver, () => makeMemory(16)),
   { sessions: Number.POSITIVE_INFINITY }
 )

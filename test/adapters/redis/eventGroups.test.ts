@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as RedisConnection from "../../../src/adapters/redis/RedisConnection.ts"
+import { make } from "../../../src/adapters/redis/internal/streams/driver.ts"
 import * as RedisEventGroups from "../../../src/adapters/redis/RedisEventGroups.ts"
 import * as EventForwarding from "../../../src/application/EventForwarding.ts"
 import * as StreamName from "../../../src/domain/StreamName.ts"
@@ -59,6 +60,15 @@ withRedis("groups in Redis", () => {
     sessions: Number.POSITIVE_INFINITY
   })
 
+  checkLaws(
+    "the driver of RedisEventGroups.layer",
+    { EventGroupsDriver: EventGroupsLaws.driver },
+    Layer.effect(EventGroupsLaws.Driver, make({ prefix: "effect-cqrs", segments: 16 })).pipe(
+      Layer.provide(connection(sharedUrl(), { commandTimeout: "2 seconds" }))
+    ),
+    { sessions: Number.POSITIVE_INFINITY }
+  )
+
   it.live("refuse a program that counts segments otherwise than the first", () =>
     Effect.gen(function* () {
       const server = yield* ownServer()
@@ -92,6 +102,29 @@ withRedis("groups in Redis", () => {
         yield* eventually(
           "a late member gets all",
           Effect.sync(() => late.size === 40)
+        )
+      }).pipe(Effect.provide(world(server.url)))
+    })
+  )
+
+  it.live("get again what is missing when everything was forwarded before the server forgot it", () =>
+    Effect.gen(function* () {
+      const server = yield* ownServer()
+      yield* Effect.gen(function* () {
+        const forwarding = EventForwarding.make("log", { events: [Noted], groups: ["here", "late"] })
+        yield* Effect.forkScoped(EventForwarding.run(forwarding))
+        const here = yield* subscribed("here")
+        for (let n = 1; n <= 20; n++) yield* append(n)
+        yield* eventually(
+          "they are handled",
+          Effect.sync(() => here.size === 20)
+        )
+        yield* send("FLUSHALL")
+        // Nothing new comes.
+        const late = yield* subscribed("late")
+        yield* eventually(
+          "a late member gets all",
+          Effect.sync(() => late.size === 20)
         )
       }).pipe(Effect.provide(world(server.url)))
     })

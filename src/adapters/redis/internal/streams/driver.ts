@@ -241,7 +241,7 @@ export const make = (options: {
 const waiting: Failure = { category: "Behind", error: "", attempts: 0, retryInMillis: undefined }
 
 const whole = (millis: number) => String(Math.max(1, Math.ceil(millis)))
-const optional = (millis: number | undefined) => (millis === undefined ? "" : whole(millis))
+const optional = (millis: number | undefined) => (millis === undefined ? "" : String(Math.max(0, Math.ceil(millis))))
 
 const idOf = (id: string) => (id === "0-0" ? undefined : id)
 

@@ -1,0 +1,93 @@
+import { expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Scope from "effect/Scope"
+import * as EventForwarding from "../../src/application/EventForwarding.ts"
+import * as StreamName from "../../src/domain/StreamName.ts"
+import * as EventGroups from "../../src/ports/EventGroups.ts"
+import type { Driver } from "../../src/ports/EventGroupsDriver.ts"
+import * as EventStore from "../../src/ports/EventStore.ts"
+import { makeMemory } from "../../src/ports/internal/memoryEventGroups.ts"
+import * as Memory from "../../src/ports/Memory.ts"
+import * as SystemContext from "../../src/ports/SystemContext.ts"
+import * as TenantContext from "../../src/ports/TenantContext.ts"
+import { Noted, noted } from "../adapters/postgres/support.ts"
+
+/** A process of its own over the same storage: once it is killed, nothing it does reaches that any more. */
+const process = (driver: Driver) => {
+  const state = { isAlive: true }
+  const reached = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.suspend(() => (state.isAlive ? effect : Effect.never))
+  const groups = EventGroups.make({
+    ...driver,
+    join: (...args) => reached(driver.join(...args)),
+    leave: (...args) => reached(driver.leave(...args)),
+    claim: (...args) => reached(driver.claim(...args)),
+    renew: (...args) => reached(driver.renew(...args)),
+    release: (...args) => reached(driver.release(...args)),
+    take: (...args) => reached(driver.take(...args)),
+    park: (...args) => reached(driver.park(...args)),
+    settled: (...args) => reached(driver.settled(...args)),
+    failed: (...args) => reached(driver.failed(...args))
+  })
+  return { groups, kill: () => (state.isAlive = false) }
+}
+
+it.live(
+  "what owners handled and were killed before they noted it keeps nothing from being handled that is parked",
+  () =>
+    Effect.gen(function* () {
+      const driver = makeMemory(1)
+      const context = EventGroups.layerOf(driver)
+      yield* Effect.forkScoped(
+        Effect.provide(
+          EventForwarding.run(EventForwarding.make("log", { events: [Noted], groups: ["group"] })),
+          context
+        )
+      )
+      const handled: Array<number> = []
+      let isPoison = true
+      const member = Effect.gen(function* () {
+        const scope = yield* Scope.make()
+        const { groups, kill } = process(driver)
+        yield* groups
+          .subscribe({
+            log: "log",
+            group: "group",
+            events: [Noted],
+            lease: "150 millis",
+            poll: "10 millis",
+            retry: { times: 1, base: "1 millis", later: Array.from({ length: 100 }, () => "5 millis" as const) },
+            handle: ({ event: { n } }) => {
+              if (n === 2 && isPoison) return Effect.fail("poison")
+              handled.push(n)
+              // The last one is never done with, so what was handled before is not noted.
+              return n === 9 && isPoison ? Effect.never : Effect.void
+            }
+          })
+          .pipe(Scope.provide(scope))
+        return { kill, end: Scope.close(scope, Exit.void) }
+      })
+      const store = yield* EventStore.EventStore
+      const append = (id: string, ...numbers: ReadonlyArray<number>) =>
+        store.append({ stream: StreamName.make("Sum", id), expected: "any", events: numbers.map(noted) })
+      yield* append("a", 1, 2, 3)
+      yield* append("b", 9)
+      for (let round = 1; round <= 3; round++) {
+        const { kill } = yield* member
+        while (handled.filter((n) => n === 9).length < round) yield* Effect.sleep("5 millis")
+        kill()
+      }
+      isPoison = false
+      const { end } = yield* member
+      while (!handled.includes(3)) yield* Effect.sleep("5 millis")
+      expect(Array.from(new Set(handled))).toEqual([1, 9, 2, 3])
+      yield* end
+    }).pipe(
+      Effect.provide(
+        Layer.mergeAll(Memory.layer, TenantContext.layerSingle, SystemContext.layer("a test"), Logger.layer([]))
+      )
+    )
+)
