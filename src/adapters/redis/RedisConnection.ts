@@ -289,9 +289,11 @@ interface Send {
 }
 
 const sender = (client: clients.Client, whyNot: () => unknown): Send => {
+  const gather = clients.gathering(client)
   function send<A = unknown>(command: string, ...args: ReadonlyArray<string>): Effect.Effect<A, Redis.RedisError>
   function send(command: string, ...args: ReadonlyArray<string>): Effect.Effect<unknown, Redis.RedisError> {
     return Effect.callback((resume) => {
+      gather()
       answer(client, command, args).then(
         (value) => resume(Exit.succeed(value)),
         // That there is no connection says less than why there is none.
@@ -302,9 +304,8 @@ const sender = (client: clients.Client, whyNot: () => unknown): Send => {
   return send
 }
 
-const answer = async (client: clients.Client, command: string, args: ReadonlyArray<string>): Promise<unknown> => {
+const answer = (client: clients.Client, command: string, args: ReadonlyArray<string>): Promise<unknown> => {
   if (!client.isCluster || !("nodes" in client) || command !== "SCRIPT") return client.call(command, [...args])
   // Any primary may be asked to run it.
-  const all = await Promise.all(client.nodes("master").map((node) => node.call(command, [...args])))
-  return all[0]
+  return Promise.all(client.nodes("master").map((node) => node.call(command, [...args]))).then((all) => all[0])
 }
