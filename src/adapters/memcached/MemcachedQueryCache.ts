@@ -131,7 +131,7 @@ const make = (options: Options): Effect.Effect<Driver, never, Scope.Scope> =>
     const keep = (slot: Slot, watch: Ticket, entry: Entry, text: string, grace: number, now: number) => {
       const until = Math.min(entry.filledAt + entry.ttl + grace, now + unchecked)
       if (until <= now) memory.abandon(watch)
-      else memory.fill(slot, watch, { ...entry, text, grace: until - entry.filledAt - entry.ttl }, now, entry.filledAt)
+      else memory.fill(slot, watch, { ...entry, text, grace: until - entry.filledAt - entry.ttl }, entry.filledAt)
     }
 
     const enter = (

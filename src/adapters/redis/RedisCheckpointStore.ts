@@ -11,7 +11,8 @@ import * as Position from "../../domain/Position.ts"
 import { part } from "../../domain/QueryKey.ts"
 import { CheckpointConflict, CheckpointError, CheckpointStore, make } from "../../ports/CheckpointStore.ts"
 import { UnitOfWork } from "../../ports/UnitOfWork.ts"
-import { type Ask, asking, script } from "./internal/asking.ts"
+import { type Ask, asking } from "./internal/asking.ts"
+import { script } from "./internal/scripting.ts"
 import { RedisConnection } from "./RedisConnection.ts"
 
 /**

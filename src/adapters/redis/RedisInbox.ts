@@ -13,7 +13,8 @@ import { part } from "../../domain/QueryKey.ts"
 import { ClaimingInbox } from "../../ports/Inbox.ts"
 import type { Claimed, ClaimingDriver, Place } from "../../ports/InboxDriver.ts"
 import { InboxError } from "../../ports/InboxError.ts"
-import { type Ask, asking, script } from "./internal/asking.ts"
+import { type Ask, asking } from "./internal/asking.ts"
+import { script } from "./internal/scripting.ts"
 import type { RedisConnection } from "./RedisConnection.ts"
 
 /**

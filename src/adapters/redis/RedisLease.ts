@@ -12,7 +12,8 @@ import { part } from "../../domain/QueryKey.ts"
 import { BestEffortLease } from "../../ports/Lease.ts"
 import type { Acquired, BestEffortDriver, Standing } from "../../ports/LeaseDriver.ts"
 import { LeaseError } from "../../ports/LeaseError.ts"
-import { type Ask, asking, script } from "./internal/asking.ts"
+import { type Ask, asking } from "./internal/asking.ts"
+import { script } from "./internal/scripting.ts"
 import type { RedisConnection } from "./RedisConnection.ts"
 
 /**

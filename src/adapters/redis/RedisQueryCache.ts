@@ -16,8 +16,10 @@ import * as IdGenerator from "../../ports/IdGenerator.ts"
 import { MemoryCache } from "../../ports/internal/memoryCache.ts"
 import { Owed } from "../../ports/internal/owed.ts"
 import * as QueryCache from "../../ports/QueryCache.ts"
-import type { Driver, Entry, Invalidation, Looked, Slot, Ticket } from "../../ports/QueryCacheDriver.ts"
+import type { Driver, Invalidation, Looked, Slot, Ticket } from "../../ports/QueryCacheDriver.ts"
+import * as Reply from "./internal/cacheReply.ts"
 import * as scripts from "./internal/cacheScripts.ts"
+import { run, type Script } from "./internal/scripting.ts"
 import { RedisConnection } from "./RedisConnection.ts"
 import type { RedisError } from "./RedisError.ts"
 
@@ -69,8 +71,6 @@ export const layer = (options?: Options): Layer.Layer<QueryCache.QueryCache, nev
 
 /** How long an answer is fresh, and stays in its grace, at most. */
 const longest = 7 * 24 * 60 * 60 * 1000
-/** How long a tag is known that nobody uses: longer than any answer is kept. */
-const tagsStay = 3 * longest
 const rest = 1000
 
 const Message = Schema.fromJsonString(
@@ -84,21 +84,7 @@ const Message = Schema.fromJsonString(
 const encodeMessage = Schema.encodeResult(Message)
 const decodeMessage = Schema.decodeUnknownResult(Message)
 
-const Reply = Schema.Union([
-  Schema.Tuple([Schema.Literal("taken")]),
-  Schema.Tuple([Schema.Literal("vacant"), Schema.String, Schema.String]),
-  Schema.Tuple([
-    Schema.Literal("found"),
-    Schema.String,
-    Schema.Number,
-    Schema.NumberFromString,
-    Schema.NumberFromString,
-    Schema.NumberFromString,
-    Schema.NumberFromString
-  ])
-])
 const taken: Looked = { _tag: "Taken" }
-const decodeReply = Schema.decodeUnknownResult(Reply)
 
 /** What this process knows of a ticket: who tells it of invalidations here, and what Redis gave; nothing when it was not there. */
 interface Making {
@@ -143,13 +129,16 @@ const make = (options: Options) =>
     /** What Redis says; undefined when it says nothing. */
     const ask = (
       operation: string,
-      script: typeof scripts.look,
+      script: Script,
       keys: ReadonlyArray<string>,
       args: ReadonlyArray<string>
     ): Effect.Effect<unknown> =>
-      connection.attempt(`QueryCache.${operation}`, redis.eval(script)(keys, args)).pipe(
-        Effect.tap(() => Effect.sync(() => (isTold = false))),
-        Effect.catch((error: RedisError) =>
+      Effect.matchEffect(connection.attempt(`QueryCache.${operation}`, run(redis, script, keys, args)), {
+        onSuccess: (reply) => {
+          isTold = false
+          return Effect.succeed(reply)
+        },
+        onFailure: (error: RedisError) =>
           Effect.gen(function* () {
             if (error.reason._tag !== "Unreachable") restsUntil = (yield* Clock.currentTimeMillis) + rest
             // The connection tells of its own loss.
@@ -159,8 +148,7 @@ const make = (options: Options) =>
             }
             return undefined
           })
-        )
-      )
+      })
 
     const enter = (
       slot: Slot,
@@ -168,40 +156,36 @@ const make = (options: Options) =>
       lease: number,
       mode: "look" | "claim"
     ): Effect.Effect<Looked> =>
-      Effect.gen(function* () {
-        const watch = memory.watch(slot)
+      Effect.withFiber((fiber) => {
+        const clock = fiber.getRef(Clock.Clock)
         const since = hearing
         const own = token()
-        const vacant = (remote: Making["remote"]): Looked => {
+        const vacant = (remote: Making["remote"]): Effect.Effect<Looked> => {
+          const watch = memory.watch(slot)
           makings.set(own, { watch, hearing: since, remote })
-          return { _tag: "Vacant", ticket: { token: own, isCurrent: watch.isCurrent } }
+          return Effect.succeed({ _tag: "Vacant", ticket: { token: own, isCurrent: watch.isCurrent } })
         }
-        const now = yield* Clock.currentTimeMillis
-        if (owed.has(slot.tenant) || now < restsUntil) return vacant(undefined)
-        const args = [own, String(lease), String(after), mode, String(tagsStay)]
-        const reply = decodeReply(yield* ask(mode, scripts.look, placeOf(slot), args))
-        if (Result.isFailure(reply)) return vacant(undefined)
-        const answer = reply.success
-        if (answer[0] === "vacant") return vacant({ stamp: answer[1], begun: answer[2] })
-        if (answer[0] === "taken") {
-          memory.abandon(watch)
-          return taken
-        }
-        const [, text, age, ttl, grace, cost, position] = answer
-        const outcome = slot.decode(text)
-        if (outcome === undefined) {
-          // It was written by another version of the program.
-          memory.abandon(watch)
-          return yield* enter(slot, after, lease, "claim")
-        }
-        const read = yield* Clock.currentTimeMillis
-        const entry: Entry = { outcome, filledAt: read - age, ttl, cost, position: Position.make(position) }
-        if (isHearing(since)) memory.fill(slot, watch, { ...entry, text, grace }, read, entry.filledAt)
-        else memory.abandon(watch)
-        const found: Looked = { _tag: "Found", entry }
-        return found
+        if (owed.has(slot.tenant) || clock.currentTimeMillisUnsafe() < restsUntil) return vacant(undefined)
+        const args = [own, String(lease), String(after), mode]
+        const fetch = memory.fetch(slot)
+        const asked = Effect.flatMap(ask(mode, scripts.look, placeOf(slot), args), (answer) => {
+          const reply = Reply.read(answer)
+          const outcome = reply?._tag === "Found" ? slot.decode(reply.text) : undefined
+          if (reply?._tag !== "Found" || outcome === undefined) {
+            memory.fetched(fetch)
+            if (reply === undefined) return vacant(undefined)
+            if (reply._tag === "Taken") return Effect.succeed(taken)
+            // What cannot be decoded was written by another version of the program.
+            return reply._tag === "Vacant" ? vacant(reply) : enter(slot, after, lease, "claim")
+          }
+          const { age, cost, grace, position, text, ttl } = reply
+          const filledAt = clock.currentTimeMillisUnsafe() - age
+          memory.fetched(fetch, isHearing(since) ? { outcome, text, ttl, grace, cost, position } : undefined, filledAt)
+          return Effect.succeed<Looked>({ _tag: "Found", entry: { outcome, filledAt, ttl, cost, position } })
+        })
         // A ticket that was given on the way to somebody who is gone would be missed by all others.
-      }).pipe(Effect.uninterruptible)
+        return Effect.uninterruptible(asked)
+      })
 
     const tell = (tenant: TenantId.TenantId, invalidation: Invalidation): Effect.Effect<boolean> =>
       Effect.suspend(() => {
@@ -209,7 +193,7 @@ const make = (options: Options) =>
         const message = encodeMessage({ from: node, tenant, tags, ...(progress === undefined ? {} : { progress }) })
         if (Result.isFailure(message)) return Effect.succeed(true)
         const keys = keysOf(tenant)
-        const args = [String(tagsStay), String(progress?.position ?? 0), channel, message.success]
+        const args = [String(progress?.position ?? 0), channel, message.success]
         const places = [keys.progress(progress?.source), ...keys.tags(tags)]
         return Effect.map(ask("invalidate", scripts.invalidate, places, args), (reply) => reply !== undefined)
       })

@@ -12,7 +12,8 @@ import * as Schema from "effect/Schema"
 import { part } from "../../domain/QueryKey.ts"
 import { make, type Prepared, SnapshotError, SnapshotStore } from "../../ports/SnapshotStore.ts"
 import { UnitOfWork } from "../../ports/UnitOfWork.ts"
-import { type Ask, asking, script } from "./internal/asking.ts"
+import { type Ask, asking } from "./internal/asking.ts"
+import { script } from "./internal/scripting.ts"
 import type { RedisConnection } from "./RedisConnection.ts"
 
 /**

@@ -16,6 +16,7 @@ import * as EventBus from "../../ports/EventBus.ts"
 import * as EventBusDriver from "../../ports/EventBusDriver.ts"
 import * as EventBusError from "../../ports/EventBusError.ts"
 import type { UnitOfWork } from "../../ports/UnitOfWork.ts"
+import { run } from "./internal/scripting.ts"
 import * as scripts from "./internal/streams/published.ts"
 import { RedisConnection } from "./RedisConnection.ts"
 import * as RedisError from "./RedisError.ts"
@@ -111,7 +112,7 @@ const make = (
     let pause = firstPause
 
     const begin = Effect.gen(function* () {
-      const reply = yield* connection.attempt("XINFO", redis.eval(scripts.last)([key], []))
+      const reply = yield* connection.attempt("XINFO", run(redis, scripts.last, [key], []))
       const there = yield* decoded(decodeText, reply)
       // A server that is behind us has lost events, and gives those after them ids that we would pass over.
       if (last === undefined || isBefore(there, last)) last = there
@@ -159,7 +160,7 @@ const make = (
       publish: (envelopes) => {
         const texts = envelopes.map((envelope) => JSON.stringify(envelope))
         return connection
-          .attempt("XADD", redis.eval(scripts.publish)([key], [keep, ...texts]))
+          .attempt("XADD", run(redis, scripts.publish, [key], [keep, ...texts]))
           .pipe(Effect.mapError(failure), Effect.asVoid)
       },
       listen: () =>

@@ -41,6 +41,13 @@ interface Space {
   readonly progress: Map<string, Position.Position>
 }
 
+/** An answer on its way here from where others keep it; not current when it was made wrong meanwhile. */
+export interface Fetch {
+  readonly slot: Slot
+  readonly order: number
+  current: boolean
+}
+
 export class MemoryCache {
   private readonly spaces = new Map<TenantId, Space>()
   private readonly open = new Map<string, Held>()
@@ -48,6 +55,7 @@ export class MemoryCache {
   private readonly maxWeight: number
   private newest: Node | undefined
   private oldest: Node | undefined
+  private readonly fetches = new Map<TenantId, Set<Fetch>>()
   private count = 0
   private weight = 0
   private order = 0
@@ -115,19 +123,27 @@ export class MemoryCache {
     return held
   }
 
-  fill(slot: Slot, ticket: Ticket, filling: Filling, now: number, filledAt = now): boolean {
+  fill(slot: Slot, ticket: Ticket, filling: Filling, now: number): boolean {
     const held = this.close(ticket)
     if (held === undefined || !held.tagged.current) return false
-    const { space } = held.tagged
-    const before = space.nodes.get(slot.key)
-    if (before !== undefined && before.order > held.order) return false
-    const weight = slot.key.length + filling.text.length
-    if (before !== undefined) this.remove(before)
-    if (weight > this.maxWeight) return false
-    const { cost, grace, outcome, position, ttl } = filling
-    const entry: Entry = { outcome, filledAt, ttl, cost, position }
-    this.put(slot, space, { entry, weight, order: held.order, expiresAt: filledAt + ttl + grace })
-    return true
+    return this.keep(slot, held.tagged.space, held.order, filling, now)
+  }
+
+  /** Begins to fetch an answer, which ends with `fetched`. */
+  fetch(slot: Slot): Fetch {
+    const fetch = { slot, order: ++this.order, current: true }
+    const all = this.fetches.get(slot.tenant)
+    if (all === undefined) this.fetches.set(slot.tenant, new Set([fetch]))
+    else all.add(fetch)
+    return fetch
+  }
+
+  /** Ends a fetch; what it has brought is kept if it is still right. */
+  fetched(fetch: Fetch, filling?: Filling, filledAt = 0): void {
+    const { current, order, slot } = fetch
+    const all = this.fetches.get(slot.tenant)
+    if (all?.delete(fetch) === true && all.size === 0) this.fetches.delete(slot.tenant)
+    if (current && filling !== undefined) this.keep(slot, this.space(slot.tenant), order, filling, filledAt)
   }
 
   abandon(ticket: Ticket): void {
@@ -135,6 +151,9 @@ export class MemoryCache {
   }
 
   invalidate(tenant: TenantId, { progress, tags }: Invalidation): void {
+    for (const fetch of this.fetches.get(tenant) ?? []) {
+      if (tags.some((tag) => fetch.slot.tags.includes(tag))) fetch.current = false
+    }
     const space = this.spaces.get(tenant)
     if (space === undefined) return
     for (const tag of tags) {
@@ -153,12 +172,25 @@ export class MemoryCache {
 
   /** Forgets all answers, and lets none be kept that is being made. */
   clear(): void {
+    for (const all of this.fetches.values()) for (const fetch of all) fetch.current = false
     for (const space of this.spaces.values()) {
       for (const all of space.tagged.values()) for (const tagged of all) tagged.current = false
     }
     this.spaces.clear()
     this.newest = this.oldest = undefined
     this.count = this.weight = 0
+  }
+
+  private keep(slot: Slot, space: Space, order: number, filling: Filling, filledAt: number): boolean {
+    const before = space.nodes.get(slot.key)
+    if (before !== undefined && before.order > order) return false
+    const weight = slot.key.length + filling.text.length
+    if (before !== undefined) this.remove(before)
+    if (weight > this.maxWeight) return false
+    const { cost, grace, outcome, position, ttl } = filling
+    const entry: Entry = { outcome, filledAt, ttl, cost, position }
+    this.put(slot, space, { entry, weight, order, expiresAt: filledAt + ttl + grace })
+    return true
   }
 
   private space(tenant: TenantId): Space {

@@ -1,23 +1,17 @@
-/** Scripts, and what a store says when one of them fails. */
+/** What a store says when a script of it fails. */
 import * as Effect from "effect/Effect"
 import * as Redis from "effect/persistence/Redis"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import * as StorageFailure from "../../../ports/StorageFailure.ts"
 import { RedisConnection } from "../RedisConnection.ts"
-
-/** A script of any number of keys and arguments. */
-export const script = (lua: string) =>
-  Redis.script((keys: ReadonlyArray<string>, args: ReadonlyArray<string>) => [...keys, ...args], {
-    lua,
-    numberOfKeys: (keys) => keys.length
-  }).withReturnType<unknown>()
+import { run, type Script } from "./scripting.ts"
 
 /** Runs a script and reads its reply; whatever goes wrong is a failure of the storage. */
 export interface Ask<E> {
   <A>(
     operation: string,
-    of: ReturnType<typeof script>,
+    script: Script,
     keys: ReadonlyArray<string>,
     args: ReadonlyArray<string>,
     decode: (reply: unknown) => Result.Result<A, Schema.SchemaError>
@@ -31,9 +25,9 @@ export const asking = (
   Effect.gen(function* () {
     const redis = yield* Redis.Redis
     const connection = yield* RedisConnection
-    return (name, of, keys, args, decode) => {
+    return (name, script, keys, args, decode) => {
       const operation = `${port}.${name}`
-      return connection.attempt(operation, redis.eval(of)(keys, args)).pipe(
+      return connection.attempt(operation, run(redis, script, keys, args)).pipe(
         Effect.mapError((cause) => StorageFailure.make({ operation, retryable: cause.retryable, cause })),
         Effect.flatMap((reply) =>
           Effect.fromResult(

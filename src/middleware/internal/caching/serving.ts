@@ -7,7 +7,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Cause from "effect/Cause"
 import * as Random from "effect/Random"
 import * as Position from "../../../domain/Position.ts"
-import type { Driver, Entry, Slot, Ticket } from "../../../ports/QueryCacheDriver.ts"
+import type { Driver, Entry, Looked, Slot, Ticket } from "../../../ports/QueryCacheDriver.ts"
 import type { Outcome } from "./codec.ts"
 import type { Counts } from "./metrics.ts"
 
@@ -35,6 +35,9 @@ interface Asked<R> {
   readonly held: Effect.Effect<Position.Position>
   readonly handler: Effect.Effect<unknown, unknown, R>
 }
+
+/** What comes of looking: what there is, word that somebody makes it, or what was made here. */
+type Seen = Exclude<Looked, { readonly _tag: "Vacant" }> | { readonly _tag: "Led"; readonly outcome: Outcome }
 
 const firstPause = 2
 const longestPause = 50
@@ -105,31 +108,51 @@ export class Serving {
   }
 
   private ask<R>(asked: Asked<R>, fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<unknown, unknown, R> {
+    const id = idOf(asked.slot)
+    if (this.flights.has(id) || this.polls.has(id)) return this.wait(asked, fiber)
+    return Effect.flatMap(
+      this.lookOrLead(asked, fiber),
+      (looked) => this.ended(asked, looked, fiber) ?? this.wait(asked, fiber, looked)
+    )
+  }
+
+  /** What comes of looking, unless somebody else makes it. */
+  private ended<R>(asked: Asked<R>, looked: Seen, fiber: Fiber.Fiber<unknown, unknown>) {
+    if (looked._tag === "Found") return this.found(asked, looked.entry, "shared", timeOf(fiber), fiber)
+    return looked._tag === "Led" ? looked.outcome : undefined
+  }
+
+  /** Waits for who makes it, here or elsewhere; `first` is what came of looking, when nobody here made it. */
+  private wait<R>(
+    asked: Asked<R>,
+    fiber: Fiber.Fiber<unknown, unknown>,
+    first?: Seen
+  ): Effect.Effect<unknown, unknown, R> {
     const { after, slot } = asked
     const id = idOf(slot)
     return Effect.gen({ self: this }, function* () {
-      while (true) {
-        const flight = this.flights.get(id)
+      for (let before = first; ; before = undefined) {
+        const flight = before === undefined ? this.flights.get(id) : undefined
         if (flight !== undefined && flight.after >= after && flight.ticket.isCurrent()) {
           const outcome = yield* Deferred.await(flight.landed)
           if (outcome === undefined) continue
           this.counts.came("joined", fiber.context)
           return yield* outcome
         }
-        const poll = this.polls.get(id)
+        const poll = before === undefined ? this.polls.get(id) : undefined
         if (poll !== undefined) {
           yield* Deferred.await(poll)
           const now = timeOf(fiber)
           const entry = this.cache.peek(slot, after, now)
           if (entry !== undefined) return yield* this.found(asked, entry, "shared", now, fiber)
         }
-        const looked = yield* this.lookOrLead(asked, fiber)
+        const looked = before ?? (yield* this.lookOrLead(asked, fiber))
         // It may be this process that makes it.
         const isHere = this.flights.get(id)?.ticket.isCurrent() === true && flight === undefined
         const isPolled = isHere || this.polls.has(id)
         const seen = looked._tag === "Taken" && !isPolled ? yield* this.poll(asked, fiber) : looked
-        if (seen._tag === "Led") return yield* seen.outcome
-        if (seen._tag === "Found") return yield* this.found(asked, seen.entry, "shared", timeOf(fiber), fiber)
+        const ended = this.ended(asked, seen, fiber)
+        if (ended !== undefined) return yield* ended
       }
     })
   }
@@ -156,15 +179,17 @@ export class Serving {
   }
 
   /** Nothing comes between getting a ticket and the promise to use it or give it back. */
-  private lookOrLead<R>(asked: Asked<R>, fiber: Fiber.Fiber<unknown, unknown>) {
+  private lookOrLead<R>(asked: Asked<R>, fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<Seen, never, R> {
     return Effect.uninterruptibleMask((restore) =>
-      Effect.gen({ self: this }, function* () {
-        const looked = yield* this.cache.look(asked.slot, { after: asked.after, lease: this.policy.lease })
-        if (looked._tag !== "Vacant") return looked
-        this.counts.came("miss", fiber.context)
-        const led = this.lead({ ...asked, held: restore(asked.held), handler: restore(asked.handler) }, looked.ticket)
-        return { _tag: "Led" as const, outcome: yield* Effect.exit(led) }
-      })
+      Effect.flatMap(
+        this.cache.look(asked.slot, { after: asked.after, lease: this.policy.lease }),
+        (looked): Effect.Effect<Seen, never, R> => {
+          if (looked._tag !== "Vacant") return Effect.succeed(looked)
+          this.counts.came("miss", fiber.context)
+          const led = this.lead({ ...asked, held: restore(asked.held), handler: restore(asked.handler) }, looked.ticket)
+          return Effect.map(Effect.exit(led), (outcome) => ({ _tag: "Led", outcome }))
+        }
+      )
     )
   }
 

@@ -8,6 +8,7 @@ import type { Claim, Driver, Failure, Name, Parked, Taken } from "../../../../po
 import { EventGroupsError, InvalidGroup } from "../../../../ports/EventGroupsError.ts"
 import * as StorageFailure from "../../../../ports/StorageFailure.ts"
 import { RedisConnection } from "../../RedisConnection.ts"
+import { run, type Script } from "../scripting.ts"
 import * as scripts from "./scripts.ts"
 
 /** The keys of one segment, for one group. */
@@ -39,7 +40,7 @@ export const make = (options: {
 
     const ask = <A>(
       operation: string,
-      script: scripts.Script,
+      script: Script,
       keys: ReadonlyArray<string>,
       args: ReadonlyArray<string>,
       decode: (reply: unknown) => Result.Result<A, Schema.SchemaError>
@@ -47,7 +48,7 @@ export const make = (options: {
       const called = `EventGroups.${operation}`
       const failed = (retryable: boolean, cause: unknown) =>
         Effect.fail(new EventGroupsError({ reason: StorageFailure.make({ operation: called, retryable, cause }) }))
-      return connection.attempt(called, redis.eval(script)(keys, args)).pipe(
+      return connection.attempt(called, run(redis, script, keys, args)).pipe(
         Effect.matchEffect({
           onFailure: (error) => failed(error.retryable, error),
           onSuccess: (reply) => {

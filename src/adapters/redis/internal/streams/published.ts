@@ -1,5 +1,5 @@
 /** The steps of the bus on the server. */
-import { script } from "./scripts.ts"
+import { script } from "../scripting.ts"
 
 // KEYS: stream; ARGV: for how long events are kept, in milliseconds, events ...
 export const publish = script(`

@@ -7,15 +7,7 @@
  *
  * A token is the server's time, or one more than the last where that is greater. So it grows also when the last one is forgotten.
  */
-import * as Redis from "effect/persistence/Redis"
-
-export type Script = ReturnType<typeof script>
-
-export const script = (lua: string) =>
-  Redis.script((keys: ReadonlyArray<string>, args: ReadonlyArray<string>) => [...keys, ...args], {
-    lua,
-    numberOfKeys: (keys) => keys.length
-  }).withReturnType<unknown>()
+import { script } from "../scripting.ts"
 
 const time = `
 local time = redis.call('TIME')
