@@ -5,6 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as childProcess from "node:child_process"
 import * as path from "node:path"
+import * as RedisStreamBus from "../../src/adapters/redis/RedisStreamBus.ts"
 import * as Channel from "../../src/application/Channel.ts"
 import { LiveHub } from "../../src/application/LiveHub.ts"
 import * as Actor from "../../src/domain/Actor.ts"
@@ -17,8 +18,8 @@ import { connection, eventually, ownServer, send, sharedUrl, withRedis } from ".
 type Hub = LiveHub["Service"]
 
 const chat = Channel.topic("chat")
-const built = (url: string, channel: string, heartbeat: number) =>
-  Effect.map(Layer.build(hub(url, channel, heartbeat)), (services) => Context.get(services, LiveHub))
+const built = (url: string, channel: string, heartbeat: number, bus?: Parameters<typeof hub>[3]) =>
+  Effect.map(Layer.build(hub(url, channel, heartbeat, bus)), (services) => Context.get(services, LiveHub))
 const join = (one: Hub, id: string) =>
   one.join(chat, { actor: Actor.user(id), message: () => true, presence: () => undefined })
 const is = (one: Hub, ...ids: ReadonlyArray<string>) =>
@@ -61,6 +62,23 @@ withRedis("channels on Redis", () => {
       Effect.gen(function* () {
         const channel = `live:${crypto.randomUUID()}`
         return { one: yield* built(sharedUrl(), channel, 100), other: yield* built(sharedUrl(), channel, 100) }
+      })
+    ),
+    { sessions: Number.POSITIVE_INFINITY }
+  )
+
+  checkLaws(
+    "LiveHub.layerBus on a stream of Redis",
+    { LiveHub: LiveHubLaws.laws },
+    Layer.effect(
+      LiveHubLaws.Nodes,
+      Effect.gen(function* () {
+        const channel = `live:${crypto.randomUUID()}`
+        const [one, other] = [
+          yield* built(sharedUrl(), channel, 100, RedisStreamBus.layer),
+          yield* built(sharedUrl(), channel, 100, RedisStreamBus.layer)
+        ]
+        return { one, other }
       })
     ),
     { sessions: Number.POSITIVE_INFINITY }
