@@ -1,7 +1,7 @@
 /** Channels of several processes on one Redis. */
 import * as Layer from "effect/Layer"
 import * as RedisEventBus from "../../src/adapters/redis/RedisEventBus.ts"
-import * as RedisStreamBus from "../../src/adapters/redis/RedisStreamBus.ts"
+import type * as RedisStreamBus from "../../src/adapters/redis/RedisStreamBus.ts"
 import * as LiveHub from "../../src/application/LiveHub.ts"
 import * as SystemContext from "../../src/ports/SystemContext.ts"
 import * as UnitOfWork from "../../src/ports/UnitOfWork.ts"
