@@ -49,7 +49,7 @@ export interface Delivery<out E> extends Published<E> {
 }
 
 /**
- * What a group handles, and how.
+ * What a group handles, and how: everything but the handler.
  *
  * **Details**
  *
@@ -71,9 +71,8 @@ export interface Delivery<out E> extends Published<E> {
  * @category models
  * @since 0.1.0
  */
-export interface Subscription<Classes extends ReadonlyArray<Event.AnyClass>, E, R> extends Name {
+export interface Options<Classes extends ReadonlyArray<Event.AnyClass>> extends Name {
   readonly events: Classes
-  readonly handle: (delivery: Delivery<Event.Of<NoInfer<Classes>>>) => Effect.Effect<unknown, E, R>
   readonly where?: ((delivery: Delivery<Event.Of<NoInfer<Classes>>>) => boolean) | undefined
   readonly unknown?: "pass" | "park" | undefined
   readonly startAt?: "earliest" | "now" | undefined
@@ -91,6 +90,36 @@ export interface Subscription<Classes extends ReadonlyArray<Event.AnyClass>, E, 
     | undefined
   readonly maxParked?: number | undefined
 }
+
+/**
+ * A group's events, with a handler for one at a time (`handle`) or for many (`handleBatch`).
+ *
+ * **Details**
+ *
+ * `handleBatch` gets events of one segment and one tenant, in order, up to `batchSize`, as soon as there are some. What fails is tried
+ * `retry.times` times as one, and then one by one, so that one that is wrong harms no other. `timeout` is for each attempt.
+ *
+ * **Gotchas**
+ *
+ * A batch that fails halfway is handled again as a whole: each event has its own `idempotencyKey`. It has no one cause: what its
+ * handler causes begins a correlation of its own.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Subscription<Classes extends ReadonlyArray<Event.AnyClass>, E, R> = Options<Classes> &
+  (
+    | {
+        readonly handle: (delivery: Delivery<Event.Of<NoInfer<Classes>>>) => Effect.Effect<unknown, E, R>
+        readonly handleBatch?: undefined
+      }
+    | {
+        readonly handleBatch: (
+          deliveries: ReadonlyArray<Delivery<Event.Of<NoInfer<Classes>>>>
+        ) => Effect.Effect<unknown, E, R>
+        readonly handle?: undefined
+      }
+  )
 
 /**
  * Which parked events: all that are given must fit.
@@ -266,8 +295,9 @@ const checked = ({ group, log }: Name) => {
   return issues.length === 0 ? Effect.void : Effect.fail(new EventGroupsError({ reason: new InvalidGroup({ issues }) }))
 }
 
-type Given<R> = Omit<Subscription<ReadonlyArray<Event.AnyClass>, unknown, R>, "handle" | "where"> & {
-  readonly handle: (delivery: AnyDelivery) => Effect.Effect<unknown, unknown, R>
+type Given<R> = Omit<Options<ReadonlyArray<Event.AnyClass>>, "where"> & {
+  readonly handle?: ((delivery: AnyDelivery) => Effect.Effect<unknown, unknown, R>) | undefined
+  readonly handleBatch?: ((deliveries: ReadonlyArray<AnyDelivery>) => Effect.Effect<unknown, unknown, R>) | undefined
   readonly where?: ((delivery: AnyDelivery) => boolean) | undefined
 }
 
@@ -275,7 +305,7 @@ function definitionOf<Classes extends ReadonlyArray<Event.AnyClass>, E, R>(
   subscription: Subscription<Classes, E, R>
 ): Definition<R>
 function definitionOf<R>(given: Given<R>): Definition<R> {
-  const { retry, timeout } = given
+  const { handle, handleBatch, retry, timeout } = given
   return {
     log: given.log,
     group: given.group,
@@ -283,7 +313,8 @@ function definitionOf<R>(given: Given<R>): Definition<R> {
     registry: IntegrationEvent.registry(given.events),
     unknown: given.unknown ?? "pass",
     where: given.where,
-    handle: given.handle,
+    handle: handle ?? ((delivery) => handleBatch?.([delivery]) ?? Effect.void),
+    handleBatch,
     lease: Duration.fromInputUnsafe(given.lease ?? "10 seconds"),
     poll: Duration.fromInputUnsafe(given.poll ?? "500 millis"),
     batchSize: Math.max(given.batchSize ?? 100, 1),

@@ -29,6 +29,8 @@ export interface Definition<R> extends Name {
   readonly unknown: "pass" | "park"
   readonly where: ((delivery: AnyDelivery) => boolean) | undefined
   readonly handle: (delivery: AnyDelivery) => Effect.Effect<unknown, unknown, R>
+  /** Nothing where events are handled one by one. */
+  readonly handleBatch: ((deliveries: ReadonlyArray<AnyDelivery>) => Effect.Effect<unknown, unknown, R>) | undefined
   readonly lease: Duration.Duration
   readonly poll: Duration.Duration
   readonly batchSize: number

@@ -8,7 +8,7 @@ import type * as Semaphore from "effect/Semaphore"
 import type { Behind, Claimed, Driver, Entry, Failure, Given, Parked } from "../../EventGroupsDriver.ts"
 import type { EventGroupsError } from "../../EventGroupsError.ts"
 import type { TenantContext } from "../../TenantContext.ts"
-import { handle, type Outcome } from "./handling.ts"
+import { handle, handleTogether, type Outcome } from "./handling.ts"
 import * as Ids from "./ids.ts"
 import type { Metrics } from "./metrics.ts"
 import type { Definition } from "./model.ts"
@@ -103,12 +103,30 @@ export class Owned<R> {
   private handleAll(entries: ReadonlyArray<Given>, due: Parked | undefined) {
     return Effect.gen({ self: this }, function* () {
       if (due !== undefined && !(yield* this.again(due))) return false
+      const { handleBatch } = this.definition
+      if (handleBatch === undefined || entries.length === 1) return yield* this.oneByOne(entries)
+      const ready: Array<Given> = []
+      for (const entry of entries) {
+        const told = this.look(entry)
+        if (told !== undefined) yield* told
+        if (!this.parked.has(entry.key)) ready.push(entry)
+        else if (!(yield* this.first(entry))) return false
+      }
+      if ((yield* Clock.currentTimeMillis) >= this.validUntil) return false
+      const left = yield* handleTogether(this.definition, handleBatch, this.claim, ready)
+      for (const entry of ready) if (!left.includes(entry)) this.handled.push(entry.id)
+      return yield* this.oneByOne(left, true)
+    })
+  }
+
+  private oneByOne(entries: ReadonlyArray<Given>, isSeen = false) {
+    return Effect.gen({ self: this }, function* () {
       for (const entry of entries) {
         const now = yield* Clock.currentTimeMillis
         if (now >= this.validUntil) return false
         if (this.stopping) return true
         if (now - this.notedAt >= noteEvery && (yield* this.take()) === undefined) return false
-        const told = this.look(entry)
+        const told = isSeen ? undefined : this.look(entry)
         if (told !== undefined) yield* told
         if (!(yield* this.first(entry))) return false
       }

@@ -170,6 +170,51 @@ const narrowed = law("a group handles the events that it wants, and passes over 
   })
 )
 
+const together = law(
+  "a handler for many gets what is there of a segment, in order, and at most so many at once",
+  (post) =>
+    Effect.gen(function* () {
+      const [key = "", other = ""] = post.keys(2)
+      yield* post.open("group")
+      for (const n of count(7)) yield* post.send(key, n)
+      yield* post.send(other, 1)
+      const batches: Array<ReadonlyArray<Delivery>> = []
+      yield* post.gathering((batch) => Effect.sync(() => batches.push(batch)), { batchSize: 3 })
+      yield* until(() => batches.flat().length >= 8)
+      yield* aWhile
+      Assert.equal(numbers(batches.flat(), key), count(7))
+      Assert.equal(
+        batches.filter(([first]) => first?.key === key).map(({ length }) => length),
+        [3, 3, 1]
+      )
+      Assert.equal(numbers(batches.flat(), other), [1])
+    })
+)
+
+const ofOne = law("a handler for many gets events of one tenant at a time, and runs as that", (post) =>
+  Effect.gen(function* () {
+    yield* post.open("group")
+    const tenants = ["one", "two", "one"]
+    yield* post.add(...tenants.map((tenant, n) => post.entry("a", n, { tenant })))
+    const batches: Array<readonly [running: string, of: ReadonlyArray<string>]> = []
+    yield* post.gathering((batch) =>
+      Effect.gen(function* () {
+        const { id } = yield* TenantContext
+        batches.push([id, batch.map(({ tenant }) => tenant)])
+      })
+    )
+    yield* until(() => batches.length >= 2)
+    yield* aWhile
+    Assert.equal(
+      batches.toSorted(([a], [b]) => (a < b ? -1 : 1)),
+      [
+        ["one", ["one", "one"]],
+        ["two", ["two"]]
+      ]
+    )
+  })
+)
+
 export const laws: ReadonlyArray<Law.Law<EventGroups.EventGroups | ForwardTarget>> = [
   everyGroup,
   shared,
@@ -179,5 +224,7 @@ export const laws: ReadonlyArray<Law.Law<EventGroups.EventGroups | ForwardTarget
   unfinished,
   tokens,
   serial,
-  narrowed
+  narrowed,
+  together,
+  ofOne
 ]

@@ -195,6 +195,61 @@ const full = law("nothing more is taken of a segment where too much is parked, u
   )
 )
 
+const apart = law(
+  "of many that fail together each is tried by itself, and what is wrong alone is parked, in order",
+  (post) =>
+    quiet(
+      Effect.gen(function* () {
+        yield* post.open("group")
+        const tried: Array<ReadonlyArray<number>> = []
+        const seen: Array<Delivery> = []
+        yield* post.send("a", 1, 2)
+        yield* post.add(post.entry("a", 3, { data: { n: "three" } }))
+        yield* post.send("a", 4)
+        yield* post.gathering(
+          (batch) => {
+            tried.push(numbers(batch))
+            return numbers(batch).includes(2) ? Effect.fail("poison") : Effect.sync(() => seen.push(...batch))
+          },
+          { retry: { times: 2, base: "1 millis", later: [] } }
+        )
+        yield* untilParked(post, 3)
+        yield* aWhile
+        Assert.equal(tried, [[1, 2], [1, 2], [1], [2], [2]])
+        Assert.equal(numbers(seen), [1])
+        Assert.equal(
+          (yield* post.groups.parked(post.name())).map(({ category, id }) => [id, category]),
+          [
+            ["2-0", "HandlerFailed"],
+            ["3-0", "Behind"],
+            ["4-0", "Behind"]
+          ]
+        )
+      })
+    )
+)
+
+const unreadAmong = law(
+  "what comes after an event that cannot be read waits for it, also where many are handled at once",
+  (post) =>
+    quiet(
+      Effect.gen(function* () {
+        yield* post.open("group")
+        yield* post.send("a", 1)
+        yield* post.add(post.entry("a", 2, { data: { n: "two" } }))
+        yield* post.send("a", 3)
+        const seen: Array<Delivery> = []
+        yield* post.gathering((batch) => Effect.sync(() => seen.push(...batch)))
+        yield* untilParked(post, 2)
+        yield* aWhile
+        Assert.equal(numbers(seen), [1])
+        yield* post.groups.skip(post.name(), "2-0", "it cannot be read")
+        yield* until(() => seen.length >= 2)
+        Assert.equal(numbers(seen), [1, 3])
+      })
+    )
+)
+
 /** Waits until so many events are parked. */
 const untilParked = (post: Post, count: number, group = "group") =>
   Effect.gen(function* () {
@@ -209,5 +264,7 @@ export const laws: ReadonlyArray<Law.Law<EventGroups.EventGroups | ForwardTarget
   kept,
   unread,
   ...harmless,
-  full
+  full,
+  apart,
+  unreadAmong
 ]

@@ -21,7 +21,7 @@ export class Sent extends Event.Class<Sent>()("law.sent", { n: Schema.Int }) {}
 
 export type Delivery = EventGroups.Delivery<Sent>
 
-type Options = Partial<Omit<EventGroups.Subscription<readonly [typeof Sent], unknown, never>, "handle" | "log">>
+type Options = Partial<Omit<EventGroups.Options<readonly [typeof Sent]>, "log">>
 
 /** A log that nothing else uses. */
 export class Post {
@@ -65,13 +65,18 @@ export class Post {
   entry(
     key: string,
     n: number,
-    change: { readonly type?: string; readonly data?: unknown; readonly version?: number } = {}
+    change: {
+      readonly type?: string
+      readonly data?: unknown
+      readonly version?: number
+      readonly tenant?: string
+    } = {}
   ): Entry {
     const position = ++this.position
-    const { data = { n }, type = "law.sent", version = 1 } = change
+    const { data = { n }, tenant = this.tenant, type = "law.sent", version = 1 } = change
     const envelope = IntegrationEvent.envelope("laws", {
       id: `${this.log}/${position}`,
-      tenant: this.tenant,
+      tenant,
       key,
       metadata: { correlationId: "c-1", causationId: "m-1", occurredAt: 1000 },
       headers: { sequence: String(position) },
@@ -102,6 +107,15 @@ export class Post {
     options: Options = {}
   ): Effect.Effect<void, EventGroupsError, Scope.Scope> {
     const subscription = { ...quick, group: "group", log: this.log, events: [Sent] as const, ...options, handle }
+    return SystemContext.provide("laws")(this.groups.subscribe(subscription))
+  }
+
+  /** Has a member that does this with many at a time. */
+  gathering<E>(
+    handleBatch: (deliveries: ReadonlyArray<Delivery>) => Effect.Effect<unknown, E, TenantContext>,
+    options: Options = {}
+  ): Effect.Effect<void, EventGroupsError, Scope.Scope> {
+    const subscription = { ...quick, group: "group", log: this.log, events: [Sent] as const, ...options, handleBatch }
     return SystemContext.provide("laws")(this.groups.subscribe(subscription))
   }
 
