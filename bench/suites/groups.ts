@@ -85,34 +85,43 @@ const forwarded: Contender = async (given) => {
   }
 }
 
-const handled: Contender = (given) => {
-  const runtime = start(given)
-  return () => {
-    const log = randomUUID()
-    const round = Effect.gen(function* () {
-      const target = yield* ForwardTarget.ForwardTarget
-      const all = yield* EventGroups.EventGroups
-      const name = { log, group: "group" }
-      const bySegment = Map.groupBy(texts.entries(), ([n]) => Segment.hash(`Task-${n % 1000}`) % target.segments)
-      for (const [segment, own] of bySegment) {
-        yield* target.open(log, segment, { groups: ["group"], floor: 0 })
-        const entries = own.map(([n, text]) => ({ id: `${n + 1}-0`, key: `Task-${n % 1000}`, text }))
-        yield* target.add(log, segment, { from: 0, to: count, entries })
-      }
-      const done = yield* Deferred.make<void>()
-      let seen = 0
-      const began = performance.now()
-      const handle = () => (++seen === count ? Deferred.succeed(done, undefined) : Effect.void)
-      yield* all.subscribe({ ...name, events: [Created], handle })
-      yield* Deferred.await(done)
-      const took = performance.now() - began
-      yield* all.remove(name)
-      for (const [segment] of bySegment) yield* target.settle(log, segment)
-      return (count / took) * 1000
-    })
-    return runtime.runPromise(Effect.scoped(round))
+/** How a group handles: one by one, or what comes at once. */
+type How = "one by one" | "together"
+
+const handledAs =
+  (how: How): Contender =>
+  (given) => {
+    const runtime = start(given)
+    return () => {
+      const log = randomUUID()
+      const round = Effect.gen(function* () {
+        const target = yield* ForwardTarget.ForwardTarget
+        const all = yield* EventGroups.EventGroups
+        const name = { log, group: "group" }
+        const bySegment = Map.groupBy(texts.entries(), ([n]) => Segment.hash(`Task-${n % 1000}`) % target.segments)
+        for (const [segment, own] of bySegment) {
+          yield* target.open(log, segment, { groups: ["group"], floor: 0 })
+          const entries = own.map(([n, text]) => ({ id: `${n + 1}-0`, key: `Task-${n % 1000}`, text }))
+          yield* target.add(log, segment, { from: 0, to: count, entries })
+        }
+        const done = yield* Deferred.make<void>()
+        let seen = 0
+        const began = performance.now()
+        const handling = (times: number) =>
+          (seen += times) === count ? Deferred.succeed(done, undefined) : Effect.void
+        const options = { ...name, events: [Created] as const }
+        yield* how === "together"
+          ? all.subscribe({ ...options, handleBatch: ({ length }) => handling(length) })
+          : all.subscribe({ ...options, handle: () => handling(1) })
+        yield* Deferred.await(done)
+        const took = performance.now() - began
+        yield* all.remove(name)
+        for (const [segment] of bySegment) yield* target.settle(log, segment)
+        return (count / took) * 1000
+      })
+      return runtime.runPromise(Effect.scoped(round))
+    }
   }
-}
 
 const suite: Suite = [
   {
@@ -124,7 +133,13 @@ const suite: Suite = [
   {
     name: "events handled by a group",
     unit: "events/s",
-    ours: handled,
+    ours: handledAs("one by one"),
+    peers: { ioredis: Peers.read(texts) }
+  },
+  {
+    name: "events handled by a group, many at a time",
+    unit: "events/s",
+    ours: handledAs("together"),
     peers: { ioredis: Peers.read(texts) }
   }
 ]
