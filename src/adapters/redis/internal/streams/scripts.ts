@@ -60,7 +60,7 @@ if #ARGV > 4 then
   end
   redis.call('PUBLISH', ARGV[3], ARGV[4])
 end
-redis.call('SET', KEYS[2], ARGV[2])
+if ARGV[1] ~= ARGV[2] then redis.call('SET', KEYS[2], ARGV[2]) end
 return 1
 `)
 
