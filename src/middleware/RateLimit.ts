@@ -106,4 +106,4 @@ export const middleware = (
 }
 
 const ofActor = (message: Message.Any, { actor, tenant }: Caller): string =>
-  JSON.stringify([message._tag, tenant ?? null, actor ?? null])
+  JSON.stringify([message._tag, tenant ?? null, actor?.kind ?? null, actor?.id ?? null])

@@ -39,13 +39,14 @@ describe("a rate limit", () => {
   it.effect("is of each actor of each tenant, and says when the next may come", () =>
     Effect.gen(function* () {
       const Handlers = limited({ limit: 2, window: "10 seconds" }).pipe(Layer.provide(limits))
-      const as = (tenant: string, actor: string) =>
-        work.pipe(MessageContext.provide({ actor: Actor.user(actor) }), TenantContext.provide(tenant))
+      const as = (tenant: string, id: string, kind = Actor.user) =>
+        work.pipe(MessageContext.provide({ actor: kind(id) }), TenantContext.provide(tenant))
       yield* Effect.gen(function* () {
         expect([yield* as("a", "ada"), yield* as("a", "ada")]).toEqual(["done", "done"])
         yield* TestClock.adjust("4 seconds")
         expect(yield* as("a", "ada")).toBe(6_000)
         expect([yield* as("a", "bob"), yield* as("b", "ada")]).toEqual(["done", "done"])
+        expect(yield* as("a", "ada", Actor.service), "a service of that name").toBe("done")
         yield* TestClock.adjust("6 seconds")
         expect(yield* as("a", "ada")).toBe("done")
       }).pipe(Effect.provide(Handlers))
