@@ -176,6 +176,11 @@ describe("errors", () => {
         [{ ...create("t-2"), headers: { accept: "text/html" } }, 406, "NotAcceptable"],
         [create("t-1"), 409, "TaskAlreadyExists"],
         [{ ...create("t-2"), headers: { "content-type": "text/plain" } }, 415, "UnsupportedMediaType"],
+        [
+          { ...create("t-2"), headers: { "content-type": "application/json", "content-encoding": "gzip" } },
+          415,
+          "UnsupportedMediaType"
+        ],
         [{ body: create("t-2").body, headers: { "content-type": "multipart/form-data" } }, 415, "UnsupportedMediaType"],
         [{ method: "POST" }, 422, "Invalid"],
         [create("T 2", ""), 422, "Invalid"],

@@ -107,7 +107,7 @@ export class BodyTooLarge extends Schema.TaggedError<BodyTooLarge>("effect-cqrs/
 }
 
 /**
- * The body is not JSON, or does not say that it is. A 415 says so.
+ * The body is not JSON, does not say that it is, or is compressed. A 415 says so.
  *
  * @category reasons
  * @since 0.1.0
@@ -116,7 +116,7 @@ export class UnsupportedMediaType extends Schema.TaggedError<UnsupportedMediaTyp
   "effect-cqrs/http/UnsupportedMediaType"
 )("UnsupportedMediaType", {}) {
   override get message(): string {
-    return "The body must be application/json, and its content-type must say so"
+    return "The body must be application/json, not compressed, and its content-type must say so"
   }
 }
 

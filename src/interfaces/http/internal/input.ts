@@ -41,13 +41,18 @@ const readBody = (
   const length = headers["content-length"]
   const isEmpty = length === "0" || (length === undefined && headers["transfer-encoding"] === undefined)
   if (isEmpty) return Effect.sync(() => ({}))
-  if (!isJson(headers["content-type"])) return refuse(new HttpError.UnsupportedMediaType())
+  if (!isJson(headers["content-type"]) || !isPlain(headers["content-encoding"])) {
+    return refuse(new HttpError.UnsupportedMediaType())
+  }
   if (Number(length) > maxBytes) return refuse(new HttpError.BodyTooLarge({ limit: maxBytes }))
   return Effect.flatMap(Body.read(request, maxBytes), parse)
 }
 
 const isJson = (type: string | undefined): boolean =>
   type !== undefined && /^application\/(?:[\w.-]+\+)?json(?:\s*;|\s*$)/i.test(type)
+
+const isPlain = (encoding: string | undefined): boolean =>
+  encoding === undefined || /^\s*(?:identity)?\s*$/i.test(encoding)
 
 // What is not UTF-8 (RFC 8259, 8.1) is refused: replaced by question marks it would be kept as if it had been sent so.
 const decoder = new TextDecoder("utf-8", { fatal: true })
