@@ -24,6 +24,8 @@ export interface Source {
   readonly banned: ReadonlyArray<{ readonly what: string; readonly line: number }>
 }
 
+const isCrypto = (specifier: string) => /^(node:)?crypto$/.test(specifier)
+
 export const parse = (file: string, text: string): Source => {
   const { comments, errors, module, program } = parseSync(file, text)
   if (errors[0] !== undefined) throw new Error(`${file}: ${errors[0].message}`)
@@ -39,7 +41,12 @@ export const parse = (file: string, text: string): Source => {
   // A `type` at each name is not enough: the statement that is left still loads the module.
   const isType = (start: number) => /^(import|export)\s+type\b/.test(text.slice(start))
 
-  for (const { moduleRequest, start } of module.staticImports) imported(moduleRequest.value, isType(start), start)
+  for (const { entries, moduleRequest, start } of module.staticImports) {
+    imported(moduleRequest.value, isType(start), start)
+    // A hash draws nothing: the same goes in and out.
+    const isHash = entries.length > 0 && entries.every(({ importName }) => importName.name === "createHash")
+    if (isCrypto(moduleRequest.value) && !isHash) banned.push({ what: "crypto", line: lineAt(start) })
+  }
   for (const { entries, start } of module.staticExports) {
     const request = entries[0]?.moduleRequest
     if (request === null || request === undefined) continue
@@ -52,7 +59,9 @@ export const parse = (file: string, text: string): Source => {
   const hiddenInputs = new Set(["Date.now", "Math.random"])
   new Visitor({
     ImportExpression: ({ source, start }) => {
-      if (source.type === "Literal" && typeof source.value === "string") imported(source.value, false, start)
+      if (source.type !== "Literal" || typeof source.value !== "string") return
+      imported(source.value, false, start)
+      if (isCrypto(source.value)) ban("crypto", start)
     },
     TSImportType: ({ source, start }) => {
       imported(source.value, true, start)
@@ -70,9 +79,6 @@ export const parse = (file: string, text: string): Source => {
       if (callee.type === "Identifier" && callee.name === "Date" && args.length === 0) ban("new Date()", start)
     }
   }).visit(program)
-  for (const { specifier, line } of imports) {
-    if (/^(node:)?crypto$/.test(specifier)) banned.push({ what: "crypto", line })
-  }
   for (const { start, value } of comments) {
     for (const [directive] of value.matchAll(/@ts-(ignore|nocheck)\b/g)) ban(directive, start)
   }
