@@ -296,8 +296,11 @@ const sender = (client: clients.Client, whyNot: () => unknown): Send => {
       gather()
       answer(client, command, args).then(
         (value) => resume(Exit.succeed(value)),
-        // That there is no connection says less than why there is none.
-        (cause: unknown) => resume(Exit.fail(new Redis.RedisError({ cause: whyNot() ?? cause })))
+        (cause: unknown) => {
+          // That there is no connection says less than why there is none. Of a cluster one server may be gone while others reply.
+          const why = client.status === "ready" ? undefined : whyNot()
+          resume(Exit.fail(new Redis.RedisError({ cause: why ?? cause })))
+        }
       )
     })
   }
@@ -305,7 +308,9 @@ const sender = (client: clients.Client, whyNot: () => unknown): Send => {
 }
 
 const answer = (client: clients.Client, command: string, args: ReadonlyArray<string>): Promise<unknown> => {
-  if (!client.isCluster || !("nodes" in client) || command !== "SCRIPT") return client.call(command, [...args])
+  const nodes = "nodes" in client && command === "SCRIPT" ? client.nodes("master") : []
+  // A cluster that cannot be reached has none, and says so.
+  if (nodes.length === 0) return client.call(command, [...args])
   // Any primary may be asked to run it.
-  return Promise.all(client.nodes("master").map((node) => node.call(command, [...args]))).then((all) => all[0])
+  return Promise.all(nodes.map((node) => node.call(command, [...args]))).then((all) => all[0])
 }

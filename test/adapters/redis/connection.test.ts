@@ -7,11 +7,13 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
 import * as Redis from "effect/persistence/Redis"
 import * as RedisConnection from "../../../src/adapters/redis/RedisConnection.ts"
 import * as RedisError from "../../../src/adapters/redis/RedisError.ts"
+import { run, script } from "../../../src/adapters/redis/internal/scripting.ts"
 import * as proc from "../../services/proc.ts"
 import { connection, eventually, ownCluster, ownServer, send, sharedUrl, withRedis } from "./support.ts"
 
@@ -19,6 +21,8 @@ const double = Redis.script((key: string, n: number) => [key, n], {
   lua: "return redis.call('INCRBY', KEYS[1], ARGV[1] * 2)",
   numberOfKeys: 1
 }).withReturnType<number>()
+
+const echo = script("return ARGV[1]")
 
 const doubled = (key: string) => Effect.flatMap(Redis.Redis, (redis) => redis.eval(double)(key, 4))
 const up = Effect.map(RedisConnection.RedisConnection, ({ isUp }) => isUp())
@@ -189,6 +193,48 @@ withRedis("a connection", () => {
         yield* send("PUBLISH", "news", "1")
         expect(yield* Queue.take(heard)).toBe("1")
       }).pipe(Effect.scoped, Effect.provide(RedisConnection.layer({ target: { cluster } })))
+    })
+  )
+
+  it.live("loads scripts again in a cluster of which one server is gone", () =>
+    Effect.gen(function* () {
+      const nodes = yield* ownCluster
+      const cluster = nodes.map(({ port }) => ({ host: "127.0.0.1", port }))
+      const [first, , last] = nodes
+      // Its slot is the first server's.
+      const key = "{b}:1"
+      yield* Effect.gen(function* () {
+        yield* eventually("it is connected", up)
+        expect([yield* doubled(key), yield* run(yield* Redis.Redis, echo, [key], ["1"])]).toEqual([8, "1"])
+        yield* Effect.promise(() => last?.kill() ?? Promise.resolve())
+        const others = Effect.exit(run(yield* Redis.Redis, echo, ["a"], ["1"]))
+        // Each attempt is a reason to look for it anew.
+        for (let n = 0; n < 10; n++) {
+          yield* others
+          yield* Effect.sleep("50 millis")
+        }
+        expect(Exit.isFailure(yield* others)).toBe(true)
+        yield* Effect.provide(send("SCRIPT", "FLUSH"), connection(first?.url ?? ""))
+        expect(yield* run(yield* Redis.Redis, echo, [key], ["2"])).toBe("2")
+      }).pipe(Effect.provide(RedisConnection.layer({ target: { cluster } })), Effect.provide(Logger.layer([])))
+    })
+  )
+
+  it.live("fails at once where no server of a cluster can be reached", () =>
+    Effect.gen(function* () {
+      const port = yield* Effect.promise(() => proc.freePort())
+      yield* Effect.gen(function* () {
+        const redis = yield* Redis.Redis
+        // Between two attempts it knows of no server at all.
+        for (let n = 0; n < 20; n++) {
+          expect(Exit.isFailure(yield* Effect.exit(run(redis, echo, ["a"], ["1"])))).toBe(true)
+          expect(Exit.isFailure(yield* Effect.exit(send("SCRIPT", "LOAD", "return 1")))).toBe(true)
+          yield* Effect.sleep("20 millis")
+        }
+      }).pipe(
+        Effect.provide(RedisConnection.layer({ target: { cluster: [{ host: "127.0.0.1", port }] } })),
+        Effect.provide(Logger.layer([]))
+      )
     })
   )
 
