@@ -74,5 +74,10 @@ export const wrongGroupDrivers: ReadonlyArray<Control<EventGroupsLaws.Driver>> =
   drivers("whatever waits is not due any more", ["waits for its turn"], (right) => ({
     ...right,
     failed: (claim, id, why) => right.failed(claim, id, "behind" in why ? { behind: id } : why)
+  })),
+  drivers("what cannot be written is not parked", ["for whatever reason"], (right) => ({
+    ...right,
+    park: (claim, entry, why) =>
+      "error" in why && !why.error.isWellFormed() ? Effect.succeed(false) : right.park(claim, entry, why)
   }))
 ]

@@ -164,4 +164,17 @@ const turn = law("what is due waits for its turn only where there is something t
   })
 )
 
-export const laws: ReadonlyArray<Law.Law<Driver>> = [notes, first, full, ungiven, twice, behind, next, turn]
+const odd = law("what is parked may have failed for whatever reason", (own) =>
+  Effect.gen(function* () {
+    yield* own.take(1)
+    // A text that was cut may end with half of a character.
+    const half = "\u{1f600}".slice(0, 1)
+    Assert.equal(yield* own.park(1, { ...failure(0), error: half }), true)
+    Assert.equal(yield* own.take(0), { ids: [], due: "1-0" })
+    Assert.equal(yield* own.driver.failed(own.claim, "1-0", { ...failure(0, 2), error: half }), true)
+    Assert.equal(yield* own.parked("id", "attempts"), [["1-0", 2]])
+    Assert.equal(yield* own.driver.skip(own.claim, own.claim.segment, "1-0", half), 1)
+  })
+)
+
+export const laws: ReadonlyArray<Law.Law<Driver>> = [notes, first, full, ungiven, twice, behind, next, turn, odd]

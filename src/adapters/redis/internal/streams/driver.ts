@@ -77,7 +77,7 @@ export const make = (options: {
     }
     const makeDue = (name: Name, segment: number, changes: object, all: ReadonlyArray<string>) => {
       const keys = keysOf(prefix, name.log, segment, name.group)
-      const args = [channel(name.log), String(segment), JSON.stringify(changes), ...all]
+      const args = [channel(name.log), String(segment), json(changes), ...all]
       return ask("due", scripts.due, [keys.due, keys.parked], args, decodeNumber)
     }
 
@@ -157,7 +157,7 @@ export const make = (options: {
       park: (claim, { id, key, text }, why) => {
         const behind = "behind" in why ? why.behind : ""
         const { category, error, attempts, retryInMillis } = "behind" in why ? waiting : why
-        const entry = JSON.stringify({ key, text, category, error, attempts })
+        const entry = json({ key, text, category, error, attempts })
         const position = id.slice(0, id.indexOf("-"))
         const args = [claim.group, String(claim.token), id, behind, position, entry, optional(retryInMillis)]
         return ask("park", scripts.park, aside(claim), args, decodeBoolean)
@@ -175,7 +175,7 @@ export const make = (options: {
         if ("behind" in why) args.push(why.behind, "", "")
         else {
           const { retryInMillis, ...changes } = why
-          args.push("", JSON.stringify(changes), optional(retryInMillis))
+          args.push("", json(changes), optional(retryInMillis))
         }
         return ask("failed", scripts.failed, aside(claim), args, decodeBoolean)
       },
@@ -243,6 +243,10 @@ const waiting: Failure = { category: "Behind", error: "", attempts: 0, retryInMi
 
 const whole = (millis: number) => String(Math.max(1, Math.ceil(millis)))
 const optional = (millis: number | undefined) => (millis === undefined ? "" : String(Math.max(0, Math.ceil(millis))))
+
+/** The server reads no half of a character, as a text may have that was cut. */
+const json = (fields: object) =>
+  JSON.stringify(fields, (_, value: unknown) => (typeof value === "string" ? value.toWellFormed() : value))
 
 const idOf = (id: string) => (id === "0-0" ? undefined : id)
 
