@@ -79,5 +79,10 @@ export const wrongGroupDrivers: ReadonlyArray<Control<EventGroupsLaws.Driver>> =
     ...right,
     park: (claim, entry, why) =>
       "error" in why && !why.error.isWellFormed() ? Effect.succeed(false) : right.park(claim, entry, why)
+  })),
+  drivers("what fails is not left out", ["left out while it is tried"], (right) => ({
+    ...right,
+    failed: (claim, id, why) =>
+      Effect.tap(right.failed(claim, id, why), () => right.failed(claim, id, "behind" in why ? why : { behind: id }))
   }))
 ]

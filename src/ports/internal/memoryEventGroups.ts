@@ -172,7 +172,10 @@ export const makeMemory = (segments: number): Driver => {
         if (isGone(parked, why)) return false
         const one = parked.get(id)
         if (one !== undefined) {
-          parked.set(id, "behind" in why ? { ...one, due: undefined } : { ...one, ...became(why, now) })
+          const after = "behind" in why ? { due: undefined } : became(why, now)
+          // Somebody has decided meanwhile that it is left out.
+          const isLeft = !("behind" in why) && one.skipped !== undefined
+          parked.set(id, { ...one, ...after, ...(isLeft ? { due: now } : {}) })
         }
         return true
       }),

@@ -177,4 +177,16 @@ const odd = law("what is parked may have failed for whatever reason", (own) =>
   })
 )
 
-export const laws: ReadonlyArray<Law.Law<Driver>> = [notes, first, full, ungiven, twice, behind, next, turn, odd]
+const left = law("what is left out while it is tried is due whatever becomes of that", (own) =>
+  Effect.gen(function* () {
+    yield* own.take(1)
+    yield* own.park(1, failure(0))
+    Assert.equal(yield* own.take(0), { ids: [], due: "1-0" })
+    Assert.equal(yield* own.driver.skip(own.claim, own.claim.segment, "1-0", "it is wrong"), 1)
+    Assert.equal(yield* own.driver.failed(own.claim, "1-0", failure(undefined, 2)), true)
+    Assert.equal(yield* own.take(0), { ids: [], due: "1-0" })
+    Assert.equal(yield* own.parked("skipped"), [["it is wrong"]])
+  })
+)
+
+export const laws: ReadonlyArray<Law.Law<Driver>> = [notes, first, full, ungiven, twice, behind, next, turn, odd, left]

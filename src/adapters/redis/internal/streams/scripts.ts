@@ -205,7 +205,9 @@ if found and ARGV[4] == '' then
   local entry = cjson.decode(found)
   for name, value in pairs(cjson.decode(ARGV[5])) do entry[name] = value end
   redis.call('HSET', KEYS[4], ARGV[3], cjson.encode(entry))
-  if ARGV[6] ~= '' then redis.call('ZADD', KEYS[3], text(now + ARGV[6]), ARGV[3]) end
+  -- Somebody has decided meanwhile that it is left out.
+  local again = entry.skipped and '0' or ARGV[6]
+  if again ~= '' then redis.call('ZADD', KEYS[3], text(now + again), ARGV[3]) end
 end
 return 1
 `)
