@@ -189,4 +189,25 @@ const left = law("what is left out while it is tried is due whatever becomes of 
   })
 )
 
-export const laws: ReadonlyArray<Law.Law<Driver>> = [notes, first, full, ungiven, twice, behind, next, turn, odd, left]
+const many = law("as many are noted at once as were given", (own) =>
+  Effect.gen(function* () {
+    yield* own.take(2)
+    const handled = ["1-0", "2-0", ...Array.from({ length: 20_000 }, (_, n) => `${n + 5}-0`)]
+    yield* own.driver.take(own.claim, { handled, millis: lease })
+    Assert.equal(yield* own.take(2), { ids: ["3-0", "4-0"], due: undefined })
+  })
+)
+
+export const laws: ReadonlyArray<Law.Law<Driver>> = [
+  notes,
+  first,
+  full,
+  ungiven,
+  twice,
+  behind,
+  next,
+  turn,
+  odd,
+  left,
+  many
+]

@@ -140,7 +140,8 @@ return 1
 // KEYS: stream, owner, due, parked; ARGV: group, token, milliseconds, limit or nothing, handled ids ...
 export const take = script(`${owning(2, 2)}${ids}
 redis.call('HSET', KEYS[2], 'until', text(now + ARGV[3]))
-if #ARGV > 4 then redis.pcall('XACK', KEYS[1], ARGV[1], unpack(ARGV, 5)) end
+-- A call takes a few thousand arguments.
+for i = 5, #ARGV, 1000 do redis.pcall('XACK', KEYS[1], ARGV[1], unpack(ARGV, i, math.min(i + 999, #ARGV))) end
 if ARGV[4] == '' then return { '', {} } end
 local limit = tonumber(ARGV[4])
 local pending = redis.pcall('XPENDING', KEYS[1], ARGV[1])
