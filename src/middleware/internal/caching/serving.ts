@@ -164,8 +164,11 @@ export class Serving {
       const done = Deferred.makeUnsafe<void>()
       this.polls.set(id, done)
       const looking = Effect.gen({ self: this }, function* () {
-        for (let pause = firstPause; ; pause = Math.min(pause * 2, longestPause)) {
+        for (let waited = 0; ; ) {
+          // Nobody waits for much more than a quarter longer than it takes.
+          const pause = Math.min(Math.max(waited / 4, firstPause), longestPause)
           yield* Effect.sleep(pause)
+          waited += pause
           const looked = yield* this.lookOrLead(asked, fiber)
           if (looked._tag !== "Taken") return looked
         }
