@@ -161,7 +161,10 @@ const make = (options: Options) =>
         const since = hearing
         const own = token()
         const vacant = (remote: Making["remote"]): Effect.Effect<Looked> => {
-          const watch = memory.watch(slot)
+          // Where Redis lets nobody in, this process lets in one at a time.
+          const watch =
+            remote === undefined ? memory.claim(slot, lease, clock.currentTimeMillisUnsafe()) : memory.watch(slot)
+          if (watch === undefined) return Effect.succeed(taken)
           makings.set(own, { watch, hearing: since, remote })
           return Effect.succeed({ _tag: "Vacant", ticket: { token: own, isCurrent: watch.isCurrent } })
         }

@@ -188,6 +188,21 @@ withRedis("a cache in Redis", () => {
     })
   )
 
+  it.live("works an answer out once for all who ask at the same time without Redis", () =>
+    Effect.gen(function* () {
+      const { a, server, world } = yield* pair()
+      yield* Effect.promise(() => server.kill())
+      yield* eventually(
+        "it has noticed",
+        Effect.map(a.within(Effect.map(RedisConnection, (redis) => redis.isUp())), (isUp) => !isUp)
+      )
+      world.pause = 50
+      const asked = Array.from({ length: 10 }, () => a.ask())
+      expect(yield* Effect.all(asked, { concurrency: "unbounded" })).toEqual(asked.map(() => 1))
+      expect(world.worked).toBe(1)
+    })
+  )
+
   it.live("answers without Redis, and not with what it made wrong meanwhile when Redis is back", () =>
     Effect.gen(function* () {
       // What is kept outlives the server.
