@@ -203,6 +203,22 @@ withRedis("a cache in Redis", () => {
     })
   )
 
+  it.live("takes places that hold something else as empty", () =>
+    Effect.gen(function* () {
+      const { a, b, world } = yield* pair()
+      yield* a.ask()
+      const own = yield* a.within(send<ReadonlyArray<string>>("KEYS", '*Find:id=*"a"*'))
+      expect(own.length).toBe(1)
+      for (const key of own) yield* a.within(send("DEL", key))
+      for (const key of own) {
+        yield* a.within(send("HSET", key, "stamp", "1"))
+        yield* a.within(send("HSET", key.replace(":answer:", ":lease:"), "stamp", "1"))
+      }
+      yield* a.invalidate("item:a")
+      expect([yield* a.ask(), yield* b.ask(), world.worked]).toEqual([1, 1, 2])
+    })
+  )
+
   it.live("answers without Redis, and not with what it made wrong meanwhile when Redis is back", () =>
     Effect.gen(function* () {
       // What is kept outlives the server.

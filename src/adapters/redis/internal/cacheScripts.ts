@@ -33,7 +33,7 @@ if whole and answer and ARGV[4] == 'look' and string.sub(answer, 1, #stamp + 1) 
   end
 end
 local held = there[2]
-if held and whole and string.sub(held, string.find(held, '|', 1, true) + 1) == stamp then return { 'taken' } end
+if held and whole and string.match(held, '|(.*)') == stamp then return { 'taken' } end
 for i = 1, count do
   if marks[i] then
     redis.call('PEXPIRE', KEYS[3 + i], ${tagsStay})
@@ -47,8 +47,9 @@ redis.call('SET', KEYS[2], ARGV[1] .. '|' .. stamp, 'PX', ARGV[2])
 return { 'vacant', stamp, time[1] .. string.format('%06d', time[2]) }
 `)
 
+// What is no text is taken for nothing, and written over.
 const release = `
-local held = redis.call('GET', KEYS[2])
+local held = redis.call('MGET', KEYS[2])[1]
 if held and string.sub(held, 1, #ARGV[1] + 1) == ARGV[1] .. '|' then redis.call('DEL', KEYS[2]) end
 `
 
@@ -57,7 +58,7 @@ export const fill = script(`${release}
 local marks = redis.call('MGET', unpack(KEYS, 4))
 for i = 1, #KEYS - 3 do if not marks[i] then return 0 end end
 if table.concat(marks, ',') ~= ARGV[2] then return 0 end
-local before = redis.call('GET', KEYS[1])
+local before = redis.call('MGET', KEYS[1])[1]
 if before and string.sub(before, 1, #ARGV[2] + 1) == ARGV[2] .. '|'
   and tonumber(string.match(before, '(%d+)|', #ARGV[2] + 2)) > tonumber(ARGV[3]) then return 0 end
 local keep = tonumber(ARGV[5]) + tonumber(ARGV[6])
