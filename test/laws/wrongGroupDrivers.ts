@@ -88,5 +88,9 @@ export const wrongGroupDrivers: ReadonlyArray<Control<EventGroupsLaws.Driver>> =
   drivers("only the last are noted", ["as many are noted"], (right) => ({
     ...right,
     take: (claim, options) => right.take(claim, { ...options, handled: options.handled.slice(-1000) })
+  })),
+  drivers("with a group others are removed", ["whose name it begins with"], (right) => ({
+    ...right,
+    remove: (name) => Effect.andThen(right.remove(name), right.remove({ ...name, group: `${name.group}|2` }))
   }))
 ]

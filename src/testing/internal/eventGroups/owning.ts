@@ -198,6 +198,22 @@ const many = law("as many are noted at once as were given", (own) =>
   })
 )
 
+const kept = law("what is parked for a group is needed when another is removed whose name it begins with", (own) =>
+  Effect.gen(function* () {
+    const { claim, driver } = own
+    const { log, segment } = claim
+    const name = { log, group: "group|2" }
+    yield* driver.start(name, segment, "earliest")
+    const other = yield* driver.claim(name, segment, "worker", lease)
+    if (other === undefined) return yield* Effect.fail("a segment that nobody has is not given")
+    yield* driver.take(other, { handled: [], limit: 4, millis: lease })
+    Assert.isTrue(yield* driver.park(other, own.entry(1), failure()), "it is not parked")
+    yield* driver.take(other, { handled: ["2-0", "3-0", "4-0"], millis: lease })
+    yield* driver.remove(claim)
+    Assert.equal(yield* driver.settle(log, segment), 0)
+  })
+)
+
 export const laws: ReadonlyArray<Law.Law<Driver>> = [
   notes,
   first,
@@ -209,5 +225,6 @@ export const laws: ReadonlyArray<Law.Law<Driver>> = [
   turn,
   odd,
   left,
-  many
+  many,
+  kept
 ]

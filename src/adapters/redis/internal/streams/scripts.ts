@@ -260,7 +260,7 @@ export const remove = script(`
 redis.pcall('XGROUP', 'DESTROY', KEYS[1], ARGV[1])
 redis.call('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[5])
 for _, member in ipairs(redis.call('ZRANGE', KEYS[6], 0, -1)) do
-  if string.sub(member, 1, #ARGV[1] + 1) == ARGV[1] .. '|' then redis.call('ZREM', KEYS[6], member) end
+  if string.match(member, '(.*)|') == ARGV[1] then redis.call('ZREM', KEYS[6], member) end
 end
 return 1
 `)
