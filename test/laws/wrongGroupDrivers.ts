@@ -92,5 +92,9 @@ export const wrongGroupDrivers: ReadonlyArray<Control<EventGroupsLaws.Driver>> =
   drivers("with a group others are removed", ["whose name it begins with"], (right) => ({
     ...right,
     remove: (name) => Effect.andThen(right.remove(name), right.remove({ ...name, group: `${name.group}|2` }))
+  })),
+  drivers("whoever knows the token is the owner", ["its worker alone"], (right) => ({
+    ...right,
+    take: (claim, options) => right.take({ ...claim, worker: "worker" }, options)
   }))
 ]

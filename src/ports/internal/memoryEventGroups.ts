@@ -73,7 +73,8 @@ export const makeMemory = (segments: number): Driver => {
     timed((now) => {
       const part = partOf(claim.log, claim.segment)
       const group = part.groups.get(claim.group)
-      return group?.owner?.token === claim.token ? f(group, now, part) : otherwise
+      const isOwner = group?.owner?.token === claim.token && group.owner.worker === claim.worker
+      return isOwner ? f(group, now, part) : otherwise
     })
   return {
     segments,

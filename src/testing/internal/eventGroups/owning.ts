@@ -214,6 +214,18 @@ const kept = law("what is parked for a group is needed when another is removed w
   })
 )
 
+const alone = law("a token is of use to its worker alone", (own) =>
+  Effect.gen(function* () {
+    const { claim, driver } = own
+    yield* own.take(1)
+    const other = { ...claim, worker: "other" }
+    Assert.equal(yield* driver.take(other, { handled: ["1-0"], limit: 4, millis: lease }), undefined)
+    Assert.equal(yield* driver.park(other, own.entry(1), failure()), false)
+    Assert.equal([yield* driver.renew(other, lease), yield* driver.release(other)], [false, false])
+    Assert.equal(yield* own.take(1), { ids: ["1-0"], due: undefined })
+  })
+)
+
 export const laws: ReadonlyArray<Law.Law<Driver>> = [
   notes,
   first,
@@ -226,5 +238,6 @@ export const laws: ReadonlyArray<Law.Law<Driver>> = [
   odd,
   left,
   many,
-  kept
+  kept,
+  alone
 ]

@@ -128,11 +128,11 @@ export const make = (options: {
         )
       },
       renew: (claim, millis) =>
-        ask("renew", scripts.renew, [owner(claim).owner], [String(claim.token), whole(millis)], decodeBoolean),
-      release: (claim) => ask("release", scripts.release, [owner(claim).owner], [String(claim.token)], decodeBoolean),
+        ask("renew", scripts.renew, [owner(claim).owner], [held(claim), whole(millis)], decodeBoolean),
+      release: (claim) => ask("release", scripts.release, [owner(claim).owner], [held(claim)], decodeBoolean),
       take: (claim, { handled, limit, millis }) => {
         const keys = owner(claim)
-        const args = [claim.group, String(claim.token), whole(millis), String(limit ?? ""), ...handled]
+        const args = [claim.group, held(claim), whole(millis), String(limit ?? ""), ...handled]
         return Effect.flatMap(
           ask("take", scripts.take, [keys.stream, keys.owner, keys.due, keys.parked], args, decodeTaken),
           (reply): Effect.Effect<Taken | undefined, EventGroupsError> => {
@@ -159,19 +159,13 @@ export const make = (options: {
         const { category, error, attempts, retryInMillis } = "behind" in why ? waiting : why
         const entry = json({ key, text, category, error, attempts })
         const position = id.slice(0, id.indexOf("-"))
-        const args = [claim.group, String(claim.token), id, behind, position, entry, optional(retryInMillis)]
+        const args = [claim.group, held(claim), id, behind, position, entry, optional(retryInMillis)]
         return ask("park", scripts.park, aside(claim), args, decodeBoolean)
       },
       settled: (claim, id, next) =>
-        ask(
-          "settled",
-          scripts.settled,
-          aside(claim),
-          [claim.group, String(claim.token), id, next ?? ""],
-          decodeBoolean
-        ),
+        ask("settled", scripts.settled, aside(claim), [claim.group, held(claim), id, next ?? ""], decodeBoolean),
       failed: (claim, id, why) => {
-        const args = [claim.group, String(claim.token), id]
+        const args = [claim.group, held(claim), id]
         if ("behind" in why) args.push(why.behind, "", "")
         else {
           const { retryInMillis, ...changes } = why
@@ -247,6 +241,8 @@ const optional = (millis: number | undefined) => (millis === undefined ? "" : St
 /** The server reads no half of a character, as a text may have that was cut. */
 const json = (fields: object) =>
   JSON.stringify(fields, (_, value: unknown) => (typeof value === "string" ? value.toWellFormed() : value))
+
+const held = ({ token, worker }: Claim) => `${token} ${worker}`
 
 const idOf = (id: string) => (id === "0-0" ? undefined : id)
 

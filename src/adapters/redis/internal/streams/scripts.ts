@@ -25,10 +25,11 @@ local function field(list, name)
 end
 `
 
-// KEYS: ..., owner; ARGV: ..., token, ... Another owner, or none, ends the script.
-const owning = (owner: number, token: number) => `${time}
+// KEYS: ..., owner; ARGV: ..., claim, ... Another owner, or none, ends the script. A claim is a token and whose it is: a server that
+// has gone back, and whose clock is behind, may give another worker the same token.
+const owning = (owner: number, claim: number) => `${time}
 local owner = redis.call('HMGET', KEYS[${owner}], 'token', 'holder')
-if owner[1] ~= ARGV[${token}] or owner[2] == '' then return 0 end
+if not owner[1] or owner[1] .. ' ' .. owner[2] ~= ARGV[${claim}] then return 0 end
 `
 
 // KEYS: segments; ARGV: how many. Answers with how many there are.
@@ -125,19 +126,19 @@ for i = 1, #parked, 2 do redis.call('XACK', KEYS[1], ARGV[1], parked[i]) end
 return { token, after, parked }
 `)
 
-// KEYS: owner; ARGV: token, milliseconds
+// KEYS: owner; ARGV: claim, milliseconds
 export const renew = script(`${owning(1, 1)}
 redis.call('HSET', KEYS[1], 'until', text(now + ARGV[2]))
 return 1
 `)
 
-// KEYS: owner; ARGV: token
+// KEYS: owner; ARGV: claim
 export const release = script(`${owning(1, 1)}
 redis.call('HSET', KEYS[1], 'holder', '', 'until', '0')
 return 1
 `)
 
-// KEYS: stream, owner, due, parked; ARGV: group, token, milliseconds, limit or nothing, handled ids ...
+// KEYS: stream, owner, due, parked; ARGV: group, claim, milliseconds, limit or nothing, handled ids ...
 export const take = script(`${owning(2, 2)}${ids}
 redis.call('HSET', KEYS[2], 'until', text(now + ARGV[3]))
 -- A call takes a few thousand arguments.
@@ -176,7 +177,7 @@ if ARGV[${id}] ~= '' and redis.call('HEXISTS', KEYS[4], ARGV[${id}]) == 0 then r
 `
 
 // KEYS: stream, owner, due, parked, keys, held
-// ARGV: group, token, id, the one before it that is parked or nothing, position, entry, milliseconds or nothing
+// ARGV: group, claim, id, the one before it that is parked or nothing, position, entry, milliseconds or nothing
 export const park = script(`${owning(2, 2)}${there(4)}
 if redis.call('XACK', KEYS[1], ARGV[1], ARGV[3]) == 0 then return redis.call('HEXISTS', KEYS[4], ARGV[3]) end
 local entry = cjson.decode(ARGV[6])
@@ -188,7 +189,7 @@ if ARGV[7] ~= '' then redis.call('ZADD', KEYS[3], text(now + ARGV[7]), ARGV[3]) 
 return 1
 `)
 
-// KEYS: as above; ARGV: group, token, id, the next id or nothing
+// KEYS: as above; ARGV: group, claim, id, the next id or nothing
 export const settled = script(`${owning(2, 2)}${there(4)}
 redis.call('HDEL', KEYS[4], ARGV[3])
 redis.call('HDEL', KEYS[5], ARGV[3])
@@ -198,7 +199,7 @@ if ARGV[4] ~= '' then redis.call('ZADD', KEYS[3], text(now), ARGV[4]) end
 return 1
 `)
 
-// KEYS: as above; ARGV: group, token, id, the one before it that is parked or nothing, what changes, milliseconds or nothing
+// KEYS: as above; ARGV: group, claim, id, the one before it that is parked or nothing, what changes, milliseconds or nothing
 export const failed = script(`${owning(2, 2)}${there(4)}
 redis.call('ZREM', KEYS[3], ARGV[3])
 local found = redis.call('HGET', KEYS[4], ARGV[3])
