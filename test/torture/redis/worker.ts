@@ -33,29 +33,32 @@ const live = Layer.mergeAll(
 ).pipe(Layer.provideMerge(Logger.layer([logger])))
 
 /** Writes what it handles with its token; what is poison fails until that is repaired. */
+const handle = ({ event, group, key, position, segment, token }: EventGroups.Delivery<Noted>) =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    if (event.n % 50 === 0) {
+      const [row] = yield* sql<{ readonly repaired: boolean }>`select repaired from poison`
+      if (row?.repaired !== true) return yield* Effect.fail("poison")
+    }
+    const [answer] = yield* sql<{ readonly is: boolean }>`
+      select happen(${group}, ${segment}, ${token}, ${key}, ${position}) as is`
+    if (answer?.is !== true) return yield* Effect.fail("a newer owner was here")
+  })
+
+/** One group handles one by one, the other many at a time. */
 const subscribe = (group: (typeof groups)[number]) =>
-  Effect.flatMap(EventGroups.EventGroups, (all) =>
-    all.subscribe({
-      log,
-      group,
-      events: [Noted],
-      lease,
-      batchSize: group === "first" ? 100 : 10,
-      poll: "100 millis",
-      retry: { times: 2, base: "5 millis", later: Array.from({ length: 100 }, () => "300 millis" as const) },
-      handle: ({ event, key, position, segment, token }) =>
-        Effect.gen(function* () {
-          const sql = yield* SqlClient.SqlClient
-          if (event.n % 50 === 0) {
-            const [row] = yield* sql<{ readonly repaired: boolean }>`select repaired from poison`
-            if (row?.repaired !== true) return yield* Effect.fail("poison")
-          }
-          const [answer] = yield* sql<{ readonly is: boolean }>`
-            select happen(${group}, ${segment}, ${token}, ${key}, ${position}) as is`
-          if (answer?.is !== true) return yield* Effect.fail("a newer owner was here")
+  Effect.flatMap(EventGroups.EventGroups, (all) => {
+    const later = Array.from({ length: 100 }, () => "300 millis" as const)
+    const retry = { times: 2, base: "5 millis", later } as const
+    const options = { log, group, events: [Noted], lease, poll: "100 millis", retry } as const
+    return group === "first"
+      ? all.subscribe({ ...options, handle })
+      : all.subscribe({
+          ...options,
+          batchSize: 10,
+          handleBatch: (deliveries) => Effect.forEach(deliveries, handle, { discard: true })
         })
-    })
-  )
+  })
 
 process.on("disconnect", () => process.exit())
 const program = Effect.gen(function* () {
