@@ -79,7 +79,10 @@ withRedis("groups in Redis", () => {
     })
   )
 
-  it.live("get everything again that they may not have handled when the server forgets everything", () =>
+  it.live.each([
+    ["and new events come", 40],
+    ["and nothing new comes", 20]
+  ])("get everything again that they may not have handled when the server forgets everything, %s", ([, last]) =>
     Effect.gen(function* () {
       const server = yield* ownServer()
       yield* Effect.gen(function* () {
@@ -92,39 +95,16 @@ withRedis("groups in Redis", () => {
           Effect.sync(() => here.size === 20)
         )
         yield* send("FLUSHALL")
-        for (let n = 21; n <= 40; n++) yield* append(n)
+        for (let n = 21; n <= last; n++) yield* append(n)
         yield* eventually(
           "the others are handled",
-          Effect.sync(() => here.size === 40)
+          Effect.sync(() => here.size === last)
         )
         // It was not there before everything was forgotten, and gets it all.
         const late = yield* subscribed("late")
         yield* eventually(
           "a late member gets all",
-          Effect.sync(() => late.size === 40)
-        )
-      }).pipe(Effect.provide(world(server.url)))
-    })
-  )
-
-  it.live("get again what is missing when everything was forwarded before the server forgot it", () =>
-    Effect.gen(function* () {
-      const server = yield* ownServer()
-      yield* Effect.gen(function* () {
-        const forwarding = EventForwarding.make("log", { events: [Noted], groups: ["here", "late"] })
-        yield* Effect.forkScoped(EventForwarding.run(forwarding))
-        const here = yield* subscribed("here")
-        for (let n = 1; n <= 20; n++) yield* append(n)
-        yield* eventually(
-          "they are handled",
-          Effect.sync(() => here.size === 20)
-        )
-        yield* send("FLUSHALL")
-        // Nothing new comes.
-        const late = yield* subscribed("late")
-        yield* eventually(
-          "a late member gets all",
-          Effect.sync(() => late.size === 20)
+          Effect.sync(() => late.size === last)
         )
       }).pipe(Effect.provide(world(server.url)))
     })
