@@ -80,9 +80,9 @@ withRedis("groups in Redis", () => {
   )
 
   it.live.each([
-    ["and new events come", 40],
-    ["and nothing new comes", 20]
-  ])("get everything again that they may not have handled when the server forgets everything, %s", ([, last]) =>
+    { then: "new events come", last: 40 },
+    { then: "nothing new comes", last: 20 }
+  ])("get everything again that they may not have handled when the server forgets everything and $then", ({ last }) =>
     Effect.gen(function* () {
       const server = yield* ownServer()
       yield* Effect.gen(function* () {
