@@ -80,9 +80,9 @@ withRedis("groups in Redis", () => {
   )
 
   it.live.each([
-    { then: "new events come", last: 40 },
-    { then: "nothing new comes", last: 20 }
-  ])("get everything again that they may not have handled when the server forgets everything and $then", ({ last }) =>
+    { what: "new events come", last: 40 },
+    { what: "nothing new comes", last: 20 }
+  ])("get everything again that they may not have handled when the server forgets everything and $what", ({ last }) =>
     Effect.gen(function* () {
       const server = yield* ownServer()
       yield* Effect.gen(function* () {
