@@ -218,6 +218,7 @@ export interface Standing {
  * - `take` notes that entries are handled, renews the claim, and, where a `limit` is given, gives at most so many new entries in
  *   order. What was given before and is not handled is given instead, as long as there is such, one by one, so that an entry
  *   that ends its owner is counted alone. A parked entry that is due is given when nothing else is left to be handled before it.
+ *   Who says how many entries are `parked` goes by that: an owner who is full would wait for ever for what a broker has forgotten.
  * - `park` keeps an entry aside that was given and is not handled, and notes it as handled. One that waits behind another is kept
  *   only where that is parked. What is parked already stays as it is.
  * - `settled` forgets a parked entry, and makes another due, if one is named, which has to be parked. `failed` keeps what became
@@ -248,7 +249,12 @@ export interface Receiving {
   readonly release: (claim: Claim) => Effect.Effect<boolean, EventGroupsError>
   readonly take: (
     claim: Claim,
-    options: { readonly handled: ReadonlyArray<string>; readonly millis: number; readonly limit?: number | undefined }
+    options: {
+      readonly handled: ReadonlyArray<string>
+      readonly millis: number
+      readonly limit?: number | undefined
+      readonly parked?: number | undefined
+    }
   ) => Effect.Effect<Taken | undefined, EventGroupsError>
   readonly park: (claim: Claim, entry: Entry, why: Failure | Behind) => Effect.Effect<boolean, EventGroupsError>
   readonly settled: (claim: Claim, id: string, next: string | undefined) => Effect.Effect<boolean, EventGroupsError>

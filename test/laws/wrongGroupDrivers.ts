@@ -96,5 +96,9 @@ export const wrongGroupDrivers: ReadonlyArray<Control<EventGroupsLaws.Driver>> =
   drivers("whoever knows the token is the owner", ["its worker alone"], (right) => ({
     ...right,
     take: (claim, options) => right.take({ ...claim, worker: "worker" }, options)
+  })),
+  drivers("it does not matter how many are parked", ["than is, or by less"], (right) => ({
+    ...right,
+    take: (claim, options) => right.take(claim, { ...options, parked: undefined })
   }))
 ]

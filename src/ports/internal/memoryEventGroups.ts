@@ -133,8 +133,9 @@ export const makeMemory = (segments: number): Driver => {
         group.owner = undefined
         return true
       }),
-    take: (claim, { handled, limit, millis }) =>
+    take: (claim, { handled, limit, millis, parked }) =>
       owning(claim, undefined, (group, now, part) => {
+        if (parked !== undefined && group.parked.size !== parked) return undefined
         group.until = now + millis
         for (const id of handled) group.pending.delete(id)
         if (limit === undefined) return { entries: [], due: undefined }

@@ -105,4 +105,46 @@ withRedis("groups whose server goes back to what it had before", () => {
       }).pipe(Effect.provide(world(server.url)))
     }).pipe(Random.withSeed(inject("seed")))
   )
+
+  it.live("go on where an owner was full of what the server has forgotten", () =>
+    Effect.gen(function* () {
+      const server = yield* ownServer()
+      yield* Effect.gen(function* () {
+        const state = { isRepaired: false, handled: Array<number>() }
+        const groups = yield* EventGroups.EventGroups
+        const store = yield* EventStore.EventStore
+        const name = { log: "log", group: "group" }
+        yield* Effect.forkScoped(
+          EventForwarding.run(EventForwarding.make("log", { events: [Noted], groups: ["group"] }))
+        )
+        yield* groups.subscribe({
+          ...name,
+          events: [Noted],
+          poll: "20 millis",
+          maxParked: 2,
+          retry: { times: 1, later: ["20 millis"] },
+          handle: ({ event: { n } }) =>
+            state.isRepaired ? Effect.sync(() => void state.handled.push(n)) : Effect.fail("poison")
+        })
+        yield* eventually(
+          "it has all segments",
+          Effect.map(groups.inspect(name), (all) => all.every(({ owner }) => owner !== undefined))
+        )
+        yield* copy
+        const stream = StreamName.make("Sum", "1")
+        yield* store.append({ stream, expected: "any", events: [noted(1), noted(2), noted(3)] })
+        yield* eventually(
+          "it is full",
+          Effect.map(groups.parked(name), (all) => all.length === 2)
+        )
+        state.isRepaired = true
+        yield* promote
+        yield* eventually(
+          "all are handled",
+          Effect.sync(() => state.handled.length >= 3)
+        )
+        expect(Array.from(new Set(state.handled))).toEqual([1, 2, 3])
+      }).pipe(Effect.provide(world(server.url)))
+    })
+  )
 })

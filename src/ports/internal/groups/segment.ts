@@ -88,7 +88,8 @@ export class Owned<R> {
       const handled = this.handled
       const millis = Duration.toMillis(this.definition.lease)
       const now = yield* Clock.currentTimeMillis
-      const taken = yield* this.survive(driver.take(this.claim, { handled, limit, millis }))
+      const parked = this.parkedCount
+      const taken = yield* this.survive(driver.take(this.claim, { handled, limit, millis, parked }))
       if (taken === undefined) return undefined
       this.validUntil = now + millis
       this.notedAt = now

@@ -226,6 +226,22 @@ const alone = law("a token is of use to its worker alone", (own) =>
   })
 )
 
+const counted = law("who goes by more that is parked than is, or by less, is given nothing", (own) =>
+  Effect.gen(function* () {
+    const { claim, driver } = own
+    const take = (parked: number, ...handled: ReadonlyArray<string>) =>
+      Effect.map(driver.take(claim, { handled, limit: 4, millis: lease, parked }), (taken) =>
+        taken?.entries.map(({ id }) => id)
+      )
+    Assert.equal(yield* take(1), undefined)
+    yield* own.take(2)
+    yield* own.park(1, failure())
+    Assert.equal([yield* take(0, "2-0"), yield* take(2, "2-0")], [undefined, undefined])
+    Assert.equal(yield* take(1), ["2-0"], "nothing was noted")
+    Assert.equal(yield* take(1, "2-0"), ["3-0", "4-0"])
+  })
+)
+
 export const laws: ReadonlyArray<Law.Law<Driver>> = [
   notes,
   first,
@@ -239,5 +255,6 @@ export const laws: ReadonlyArray<Law.Law<Driver>> = [
   left,
   many,
   kept,
-  alone
+  alone,
+  counted
 ]

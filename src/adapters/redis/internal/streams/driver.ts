@@ -130,9 +130,9 @@ export const make = (options: {
       renew: (claim, millis) =>
         ask("renew", scripts.renew, [owner(claim).owner], [held(claim), whole(millis)], decodeBoolean),
       release: (claim) => ask("release", scripts.release, [owner(claim).owner], [held(claim)], decodeBoolean),
-      take: (claim, { handled, limit, millis }) => {
+      take: (claim, { handled, limit, millis, parked }) => {
         const keys = owner(claim)
-        const args = [claim.group, held(claim), whole(millis), String(limit ?? ""), ...handled]
+        const args = [claim.group, held(claim), whole(millis), String(limit ?? ""), String(parked ?? ""), ...handled]
         return Effect.flatMap(
           ask("take", scripts.take, [keys.stream, keys.owner, keys.due, keys.parked], args, decodeTaken),
           (reply): Effect.Effect<Taken | undefined, EventGroupsError> => {

@@ -138,11 +138,12 @@ redis.call('HSET', KEYS[1], 'holder', '', 'until', '0')
 return 1
 `)
 
-// KEYS: stream, owner, due, parked; ARGV: group, claim, milliseconds, limit or nothing, handled ids ...
+// KEYS: stream, owner, due, parked; ARGV: group, claim, milliseconds, limit or nothing, how many are parked or nothing, handled ids ...
 export const take = script(`${owning(2, 2)}${ids}
+if ARGV[5] ~= '' and redis.call('HLEN', KEYS[4]) ~= tonumber(ARGV[5]) then return 0 end
 redis.call('HSET', KEYS[2], 'until', text(now + ARGV[3]))
 -- A call takes a few thousand arguments.
-for i = 5, #ARGV, 1000 do redis.pcall('XACK', KEYS[1], ARGV[1], unpack(ARGV, i, math.min(i + 999, #ARGV))) end
+for i = 6, #ARGV, 1000 do redis.pcall('XACK', KEYS[1], ARGV[1], unpack(ARGV, i, math.min(i + 999, #ARGV))) end
 if ARGV[4] == '' then return { '', {} } end
 local limit = tonumber(ARGV[4])
 local pending = redis.pcall('XPENDING', KEYS[1], ARGV[1])
