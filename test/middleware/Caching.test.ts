@@ -8,6 +8,7 @@ import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
+import * as SchemaTransformation from "effect/SchemaTransformation"
 import { TestClock } from "effect/testing"
 import * as CommandBus from "../../src/application/CommandBus.ts"
 import * as Projection from "../../src/application/Projection.ts"
@@ -20,6 +21,7 @@ import * as Query from "../../src/domain/Query.ts"
 import * as StreamName from "../../src/domain/StreamName.ts"
 import * as Caching from "../../src/middleware/Caching.ts"
 import { on } from "../../src/middleware/Handler.ts"
+import { codecOf } from "../../src/middleware/internal/caching/codec.ts"
 import * as Middleware from "../../src/middleware/Middleware.ts"
 import { EventStore } from "../../src/ports/EventStore.ts"
 import * as Memory from "../../src/ports/Memory.ts"
@@ -69,6 +71,21 @@ describe("cached answers", () => {
       expect(yield* ask()).toBe(4)
       expect(calls.count).toBe(4)
     }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("are given, and not kept, where their class throws", () => {
+    const bad = (): string => {
+      throw new Error("not this one")
+    }
+    const Throwing = Schema.String.pipe(
+      Schema.decodeTo(Schema.String, SchemaTransformation.transform({ decode: bad, encode: bad }))
+    )
+    class Odd extends Query.Class<Odd>()("Odd", { payload: {}, success: Throwing }) {}
+    const odd = QueryBus.handlers(on(Odd, () => Effect.succeed("a")).pipe(Middleware.use(Caching.cached(Odd, {}))))
+    return Effect.gen(function* () {
+      expect([yield* QueryBus.ask(new Odd({})), yield* QueryBus.ask(new Odd({}))]).toEqual(["a", "a"])
+      expect(codecOf({ success: Throwing, error: Schema.Never }).decode('{"value":"a"}')).toBe(undefined)
+    }).pipe(Effect.provide(odd.pipe(Layer.provideMerge(Memory.layer), Layer.provideMerge(TenantContext.layerSingle))))
   })
 
   it.effect("are made once for all that ask at the same time, and not with who stops waiting", () =>

@@ -38,13 +38,13 @@ export const codecOf = ({ error, success }: Pick<Message.AnyClass, "success" | "
   const text = (name: string, encoded: Result.Result<unknown, unknown>) =>
     Result.isSuccess(encoded) ? JSON.stringify({ [name]: encoded.success ?? null }) : undefined
   return {
-    encode: (outcome) => {
+    encode: careful((outcome) => {
       if (Exit.isSuccess(outcome)) return text("value", encodeSuccess(outcome.value))
       const failed = errorOf(outcome)
       return Option.isSome(failed) ? text("error", encodeError(failed.value)) : undefined
-    },
-    decode: (stored) => {
-      const json = parsed(stored)
+    }),
+    decode: careful((stored) => {
+      const json: unknown = JSON.parse(stored)
       if (Predicate.hasProperty(json, "value")) {
         const value = decodeSuccess(json.value)
         return Result.isSuccess(value) ? Exit.succeed(value.success) : undefined
@@ -52,14 +52,17 @@ export const codecOf = ({ error, success }: Pick<Message.AnyClass, "success" | "
       if (!Predicate.hasProperty(json, "error")) return undefined
       const failed = decodeError(json.error)
       return Result.isSuccess(failed) ? Exit.fail(failed.success) : undefined
-    }
+    })
   }
 }
 
-const parsed = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
+/** What a class throws says as much as what it refuses. */
+const careful =
+  <A, B>(f: (value: A) => B | undefined) =>
+  (value: A): B | undefined => {
+    try {
+      return f(value)
+    } catch {
+      return undefined
+    }
   }
-}
