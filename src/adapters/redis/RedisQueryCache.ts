@@ -69,7 +69,7 @@ export interface Options extends QueryCache.Bounds {
 export const layer = (options?: Options): Layer.Layer<QueryCache.QueryCache, never, RedisConnection | Redis.Redis> =>
   Layer.effect(QueryCache.QueryCache, make(options ?? {}))
 
-/** How long an answer is fresh, and stays in its grace, at most. */
+/** How long an answer is fresh, stays in its grace, and is being made, at most. */
 const longest = 7 * 24 * 60 * 60 * 1000
 const rest = 1000
 
@@ -169,7 +169,7 @@ const make = (options: Options) =>
           return Effect.succeed({ _tag: "Vacant", ticket: { token: own, isCurrent: watch.isCurrent } })
         }
         if (owed.has(slot.tenant) || clock.currentTimeMillisUnsafe() < restsUntil) return vacant(undefined)
-        const args = [own, String(lease), String(after), mode]
+        const args = [own, String(Math.ceil(Math.min(lease, longest))), String(after), mode]
         const fetch = memory.fetch(slot)
         const asked = Effect.flatMap(ask(mode, scripts.look, placeOf(slot), args), (answer) => {
           const reply = Reply.read(answer)

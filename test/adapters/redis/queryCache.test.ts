@@ -203,6 +203,30 @@ withRedis("a cache in Redis", () => {
     })
   )
 
+  it.live.each([0.4, 1.5, Number.POSITIVE_INFINITY])("lets somebody in for %d milliseconds", (lease) =>
+    Effect.gen(function* () {
+      const { a, world } = yield* pair()
+      const tenant = TenantId.make(`lease-${lease}`)
+      const slot: Slot = { tenant, key: "a", tags: ["*"], source: undefined, decode: () => Exit.succeed(world.truth) }
+      yield* a.within(
+        Effect.gen(function* () {
+          const cache = yield* QueryCache.QueryCache
+          const ticket = yield* cache.claim(slot, lease)
+          if (ticket === undefined) return yield* Effect.die("it is taken")
+          const filling = {
+            outcome: Exit.succeed(1),
+            text: "1",
+            ttl: 1000,
+            grace: 0,
+            cost: 0,
+            position: Position.start
+          }
+          expect(yield* cache.fill(slot, ticket, filling)).toBe(true)
+        })
+      )
+    })
+  )
+
   it.live("takes places that hold something else as empty", () =>
     Effect.gen(function* () {
       const { a, b, world } = yield* pair()
