@@ -8,9 +8,11 @@ import * as EventForwarding from "../../src/application/EventForwarding.ts"
 import * as StreamName from "../../src/domain/StreamName.ts"
 import * as EventGroups from "../../src/ports/EventGroups.ts"
 import type { Driver } from "../../src/ports/EventGroupsDriver.ts"
+import { EventGroupsError } from "../../src/ports/EventGroupsError.ts"
 import * as EventStore from "../../src/ports/EventStore.ts"
 import { makeMemory } from "../../src/ports/internal/memoryEventGroups.ts"
 import * as Memory from "../../src/ports/Memory.ts"
+import * as StorageFailure from "../../src/ports/StorageFailure.ts"
 import * as SystemContext from "../../src/ports/SystemContext.ts"
 import * as TenantContext from "../../src/ports/TenantContext.ts"
 import { Noted, noted } from "../adapters/postgres/support.ts"
@@ -91,3 +93,58 @@ it.live(
       )
     )
 )
+
+it.live("what was given in an answer that was lost was not tried, and is not missing", () => {
+  const errors: Array<unknown> = []
+  return Effect.gen(function* () {
+    const driver = makeMemory(1)
+    const context = EventGroups.layerOf(driver)
+    const store = yield* EventStore.EventStore
+    yield* Effect.forkScoped(
+      Effect.provide(EventForwarding.run(EventForwarding.make("log", { events: [Noted], groups: ["group"] })), context)
+    )
+    const append = (...numbers: ReadonlyArray<number>) =>
+      store.append({ stream: StreamName.make("Sum", "a"), expected: "any", events: numbers.map(noted) })
+    const reason = StorageFailure.make({ operation: "take", retryable: true, cause: "no answer" })
+    let lost = 0
+    const groups = EventGroups.make({
+      ...driver,
+      take: (claim, options) =>
+        Effect.flatMap(driver.take(claim, options), (taken) =>
+          taken !== undefined && taken.entries.length === 2 && lost++ < 1
+            ? Effect.fail(new EventGroupsError({ reason }))
+            : Effect.succeed(taken)
+        )
+    })
+    const attempts: Array<number> = []
+    yield* groups.subscribe({
+      log: "log",
+      group: "group",
+      events: [Noted],
+      poll: "10 millis",
+      handle: ({ attempt }) => Effect.sync(() => attempts.push(attempt))
+    })
+    const handled = (count: number) =>
+      Effect.gen(function* () {
+        while (attempts.length < count) yield* Effect.sleep("5 millis")
+      })
+    yield* append(1)
+    yield* handled(1)
+    yield* append(2, 3)
+    yield* handled(3)
+    yield* append(4)
+    yield* handled(4)
+    // The third was given with the second, and is given once more.
+    expect(attempts).toEqual([1, 1, 2, 1])
+    expect(errors).toEqual([])
+  }).pipe(
+    Effect.provide(
+      Layer.mergeAll(
+        Memory.layer,
+        TenantContext.layerSingle,
+        SystemContext.layer("a test"),
+        Logger.layer([Logger.make(({ logLevel, message }) => void (logLevel === "Error" && errors.push(message)))])
+      )
+    )
+  )
+})

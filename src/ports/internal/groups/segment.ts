@@ -89,14 +89,20 @@ export class Owned<R> {
       const millis = Duration.toMillis(this.definition.lease)
       const now = yield* Clock.currentTimeMillis
       const parked = this.parkedCount
-      const taken = yield* this.survive(driver.take(this.claim, { handled, limit, millis, parked }))
+      let lost = 0
+      const asked = Effect.tapError(driver.take(this.claim, { handled, limit, millis, parked }), () =>
+        Effect.sync(() => lost++)
+      )
+      const taken = yield* this.survive(asked)
       if (taken === undefined) return undefined
       this.validUntil = now + millis
       this.notedAt = now
       this.handled = []
       yield* metrics.count("handled", handled.length)
       yield* this.tellFull()
-      return taken
+      // What was given in an answer that was lost was not tried.
+      const tried = (entry: Given) => ({ ...entry, attempt: Math.max(1, entry.attempt - lost) })
+      return lost === 0 ? taken : { ...taken, entries: taken.entries.map(tried) }
     })
   }
 
@@ -139,12 +145,12 @@ export class Owned<R> {
   private look({ attempt, id, previous }: Given): Effect.Effect<void> | undefined {
     const { after } = this
     const { metrics } = this.shared
-    if (attempt > 1) return metrics.count("redelivered")
-    this.after = id
     // A server that went back to what it had before gives again what it gave.
-    if (after === undefined || previous === undefined || previous === after || Ids.compare(previous, after) <= 0) {
-      return undefined
-    }
+    const isFurther = after === undefined || Ids.compare(id, after) > 0
+    if (isFurther) this.after = id
+    if (attempt > 1) return metrics.count("redelivered")
+    const isNext = previous === undefined || after === undefined || Ids.compare(previous, after) <= 0
+    if (!isFurther || isNext) return undefined
     const { group } = this.definition
     return Effect.andThen(
       metrics.count("missing"),
