@@ -85,6 +85,11 @@ export const wrongGroupDrivers: ReadonlyArray<Control<EventGroupsLaws.Driver>> =
     failed: (claim, id, why) =>
       Effect.tap(right.failed(claim, id, why), () => right.failed(claim, id, "behind" in why ? why : { behind: id }))
   })),
+  drivers("what fails is not tried anew", ["replayed while it is tried"], (right) => ({
+    ...right,
+    failed: (claim, id, why) =>
+      Effect.tap(right.failed(claim, id, why), () => right.failed(claim, id, "behind" in why ? why : { behind: id }))
+  })),
   drivers("only the last are noted", ["as many are noted"], (right) => ({
     ...right,
     take: (claim, options) => right.take(claim, { ...options, handled: options.handled.slice(-1000) })

@@ -173,12 +173,8 @@ export const makeMemory = (segments: number): Driver => {
       owning(claim, false, ({ parked }, now) => {
         if (isGone(parked, why)) return false
         const one = parked.get(id)
-        if (one !== undefined) {
-          const after = "behind" in why ? { due: undefined } : became(why, now)
-          // Somebody has decided meanwhile that it is left out.
-          const isLeft = !("behind" in why) && one.skipped !== undefined
-          parked.set(id, { ...one, ...after, ...(isLeft ? { due: now } : {}) })
-        }
+        if (one !== undefined)
+          parked.set(id, "behind" in why ? { ...one, due: undefined } : afterFailure(one, why, now))
         return true
       }),
     parked: ({ group, log }) =>
@@ -250,6 +246,13 @@ const became = (why: Failure | Behind, now: number) =>
         attempts: why.attempts,
         due: why.retryInMillis === undefined ? undefined : now + why.retryInMillis
       }
+
+const afterFailure = (one: Parked, why: Failure, now: number): Parked => {
+  const next = { ...one, ...became(why, now) }
+  // Somebody has decided meanwhile that it is tried anew, or left out.
+  if (one.attempts < why.attempts - 1) return { ...next, attempts: one.attempts, due: now }
+  return one.skipped === undefined ? next : { ...next, due: now }
+}
 
 /** Forgets what all groups have handled, and answers up to where nobody needs anything. */
 const settle = (part: Part): number => {

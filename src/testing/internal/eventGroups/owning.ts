@@ -189,6 +189,21 @@ const left = law("what is left out while it is tried is due whatever becomes of 
   })
 )
 
+const anew = law("what is replayed while it is tried is due though that fails", (own) =>
+  Effect.gen(function* () {
+    yield* own.take(1)
+    yield* own.park(1, failure(0, 3))
+    Assert.equal(yield* own.take(0), { ids: [], due: "1-0" })
+    Assert.equal(yield* own.driver.replay(own.claim, own.claim.segment, ["1-0"]), 1)
+    Assert.equal(yield* own.driver.failed(own.claim, "1-0", failure(undefined, 4)), true)
+    Assert.equal(yield* own.take(0), { ids: [], due: "1-0" })
+    Assert.equal(yield* own.parked("attempts"), [[0]])
+    Assert.equal(yield* own.driver.failed(own.claim, "1-0", failure(undefined, 1)), true)
+    Assert.equal(yield* own.take(0), { ids: [], due: undefined }, "it waits for somebody")
+    Assert.equal(yield* own.parked("attempts"), [[1]])
+  })
+)
+
 const many = law("as many are noted at once as were given", (own) =>
   Effect.gen(function* () {
     yield* own.take(2)
@@ -253,6 +268,7 @@ export const laws: ReadonlyArray<Law.Law<Driver>> = [
   turn,
   odd,
   left,
+  anew,
   many,
   kept,
   alone,

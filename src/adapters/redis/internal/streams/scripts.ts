@@ -205,11 +205,13 @@ export const failed = script(`${owning(2, 2)}${there(4)}
 redis.call('ZREM', KEYS[3], ARGV[3])
 local found = redis.call('HGET', KEYS[4], ARGV[3])
 if found and ARGV[4] == '' then
-  local entry = cjson.decode(found)
-  for name, value in pairs(cjson.decode(ARGV[5])) do entry[name] = value end
+  local entry, changes = cjson.decode(found), cjson.decode(ARGV[5])
+  -- Somebody has decided meanwhile that it is tried anew, or left out.
+  local anew = entry.attempts < changes.attempts - 1
+  if anew then changes.attempts = entry.attempts end
+  for name, value in pairs(changes) do entry[name] = value end
   redis.call('HSET', KEYS[4], ARGV[3], cjson.encode(entry))
-  -- Somebody has decided meanwhile that it is left out.
-  local again = entry.skipped and '0' or ARGV[6]
+  local again = (anew or entry.skipped) and '0' or ARGV[6]
   if again ~= '' then redis.call('ZADD', KEYS[3], text(now + again), ARGV[3]) end
 end
 return 1
