@@ -222,7 +222,8 @@ export interface Standing {
  * - `park` keeps an entry aside that was given and is not handled, and notes it as handled. One that waits behind another is kept
  *   only where that is parked. What is parked already stays as it is.
  * - `settled` forgets a parked entry, and makes another due, if one is named, which has to be parked. `failed` keeps what became
- *   of another attempt; one that waits behind another, which has to be parked, is not due any more.
+ *   of another attempt; one that waits behind another, which has to be parked, is not due any more. One that was replayed (so that
+ *   it has fewer attempts than before this one) or skipped meanwhile stays due.
  *
  * By anybody:
  *
