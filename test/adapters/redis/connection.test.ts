@@ -216,7 +216,7 @@ withRedis("a connection", () => {
         expect(Exit.isFailure(yield* others)).toBe(true)
         yield* Effect.provide(send("SCRIPT", "FLUSH"), connection(first?.url ?? ""))
         expect(yield* run(yield* Redis.Redis, echo, [key], ["2"])).toBe("2")
-      }).pipe(Effect.provide(RedisConnection.layer({ target: { cluster } })), Effect.provide(Logger.layer([])))
+      }).pipe(Effect.provide([RedisConnection.layer({ target: { cluster } }), Logger.layer([])]))
     })
   )
 
@@ -232,8 +232,10 @@ withRedis("a connection", () => {
           yield* Effect.sleep("20 millis")
         }
       }).pipe(
-        Effect.provide(RedisConnection.layer({ target: { cluster: [{ host: "127.0.0.1", port }] } })),
-        Effect.provide(Logger.layer([]))
+        Effect.provide([
+          RedisConnection.layer({ target: { cluster: [{ host: "127.0.0.1", port }] } }),
+          Logger.layer([])
+        ])
       )
     })
   )
