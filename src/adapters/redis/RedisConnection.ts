@@ -311,6 +311,9 @@ const answer = (client: clients.Client, command: string, args: ReadonlyArray<str
   const nodes = "nodes" in client && command === "SCRIPT" ? client.nodes("master") : []
   // A cluster that cannot be reached has none, and says so.
   if (nodes.length === 0) return client.call(command, [...args])
-  // Any primary may be asked to run it.
-  return Promise.all(nodes.map((node) => node.call(command, [...args]))).then((all) => all[0])
+  // Any primary may be asked to run it; one that is gone is sent it when it is back.
+  return Promise.allSettled(nodes.map((node) => node.call(command, [...args]))).then((all) => {
+    const done = all.find((one) => one.status === "fulfilled")
+    return done === undefined ? Promise.reject(all.find((one) => one.status === "rejected")?.reason) : done.value
+  })
 }

@@ -143,7 +143,10 @@ export class MemoryCache {
     const { current, order, slot } = fetch
     const all = this.fetches.get(slot.tenant)
     if (all?.delete(fetch) === true && all.size === 0) this.fetches.delete(slot.tenant)
-    if (current && filling !== undefined) this.keep(slot, this.space(slot.tenant), order, filling, filledAt)
+    if (!current || filling === undefined) return
+    const space = this.space(slot.tenant)
+    this.keep(slot, space, order, filling, filledAt)
+    this.forget(space)
   }
 
   abandon(ticket: Ticket): void {

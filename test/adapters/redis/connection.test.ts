@@ -22,6 +22,11 @@ const double = Redis.script((key: string, n: number) => [key, n], {
   numberOfKeys: 1
 }).withReturnType<number>()
 
+const triple = Redis.script((key: string, n: number) => [key, n], {
+  lua: "return 3 * ARGV[1]",
+  numberOfKeys: 1
+}).withReturnType<number>()
+
 const echo = script("return ARGV[1]")
 
 const doubled = (key: string) => Effect.flatMap(Redis.Redis, (redis) => redis.eval(double)(key, 4))
@@ -216,6 +221,7 @@ withRedis("a connection", () => {
         expect(Exit.isFailure(yield* others)).toBe(true)
         yield* Effect.provide(send("SCRIPT", "FLUSH"), connection(first?.url ?? ""))
         expect(yield* run(yield* Redis.Redis, echo, [key], ["2"])).toBe("2")
+        expect(yield* (yield* Redis.Redis).eval(triple)(key, 4), "one that nobody has seen yet").toBe(12)
       }).pipe(Effect.provide([RedisConnection.layer({ target: { cluster } }), Logger.layer([])]))
     })
   )
