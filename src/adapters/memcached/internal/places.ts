@@ -78,11 +78,12 @@ export class Places {
   enter(slot: Slot, entering: Entering, attempt = 1): Step<Entered> {
     return Effect.gen({ self: this }, function* () {
       const { after, mode, now, token, until } = entering
-      // Before the marks: what a projection has made wrong until then is gone from them.
-      const [progress, answer, lease, ...marks] = yield* this.all([
+      // Before the marks: what a projection has made wrong until then is gone from them. The lease before the answer: it is given
+      // back when the answer is there.
+      const [progress, lease, answer, ...marks] = yield* this.all([
         this.get(this.key(slot.tenant, "progress", slot.source ?? "")),
-        this.get(this.key(slot.tenant, "answer", slot.key)),
         this.get(this.key(slot.tenant, "lease", slot.key)),
+        this.get(this.key(slot.tenant, "answer", slot.key)),
         ...this.marks(slot).map((key) => this.client.send(`mg ${key} v T${tagsStay}`))
       ])
       const known = stampOf(marks)
@@ -107,9 +108,13 @@ export class Places {
   }
 
   /** Keeps an answer unless a mark has changed, or one is kept that was begun later; the lease is given back in any case. */
-  fill(slot: Slot, token: string, answer: Answer, attempt = 1): Step<boolean> {
+  fill(slot: Slot, token: string, answer: Answer): Step<boolean> {
+    // One that cannot be given back runs out by itself.
+    return Effect.ensuring(this.write(slot, answer), Effect.ignore(this.abandon(slot, token)))
+  }
+
+  private write(slot: Slot, answer: Answer, attempt = 1): Step<boolean> {
     return Effect.gen({ self: this }, function* () {
-      if (attempt === 1) yield* this.abandon(slot, token)
       const key = this.key(slot.tenant, "answer", slot.key)
       const [before, ...marks] = yield* this.all([this.get(key), ...this.marks(slot).map((key) => this.get(key))])
       if (stampOf(marks) !== answer.stamp) return false
@@ -120,7 +125,7 @@ export class Places {
       const head = JSON.stringify([stamp, begun, at, ttl, grace, cost, position])
       const written = yield* this.put(key, `${head}\n${text}`, Math.ceil((ttl + grace) / 1000) + 1, before)
       if (written.status === "HD") return true
-      return attempt === attempts ? false : yield* this.fill(slot, token, answer, attempt + 1)
+      return attempt === attempts ? false : yield* this.write(slot, answer, attempt + 1)
     })
   }
 
