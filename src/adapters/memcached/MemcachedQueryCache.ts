@@ -11,10 +11,11 @@ import type * as Scope from "effect/Scope"
 import * as Position from "../../domain/Position.ts"
 import type { TenantId } from "../../domain/TenantId.ts"
 import * as IdGenerator from "../../ports/IdGenerator.ts"
+import { invalidate, Makings } from "../../ports/internal/makings.ts"
 import { MemoryCache } from "../../ports/internal/memoryCache.ts"
 import { Owed } from "../../ports/internal/owed.ts"
 import * as QueryCache from "../../ports/QueryCache.ts"
-import type { Driver, Entry, Invalidation, Looked, Slot, Ticket } from "../../ports/QueryCacheDriver.ts"
+import type { Driver, Filling, Invalidation, Looked, Slot } from "../../ports/QueryCacheDriver.ts"
 import * as clients from "./internal/client.ts"
 import { Places } from "./internal/places.ts"
 
@@ -78,10 +79,10 @@ export const layer = (options?: Options): Layer.Layer<QueryCache.QueryCache> =>
 const longest = 7 * 24 * 60 * 60 * 1000
 const rest = 1000
 
-/** What this process knows of a ticket: who tells it of invalidations here, and what Memcached gave; nothing when it was not there. */
-interface Making {
-  readonly watch: Ticket
-  readonly remote: { readonly stamp: string; readonly begun: number } | undefined
+/** What Memcached gave with a ticket. */
+interface Remote {
+  readonly stamp: string
+  readonly begun: number
 }
 
 const make = (options: Options): Effect.Effect<Driver, never, Scope.Scope> =>
@@ -108,8 +109,7 @@ const make = (options: Options): Effect.Effect<Driver, never, Scope.Scope> =>
     const places = new Places(client, options.prefix ?? "effect-cqrs")
     const memory = new MemoryCache(options.entries ?? 1000, options.weight ?? 16_000_000)
     const owed = new Owed()
-    const makings = new Map<string, Making>()
-    let tokens = 0
+    const makings = new Makings<Remote>(memory, node)
 
     /** What Memcached says; undefined when it says nothing. */
     const ask = <A>(effect: Effect.Effect<A, clients.Failure>): Effect.Effect<A | undefined> =>
@@ -128,10 +128,10 @@ const make = (options: Options): Effect.Effect<Driver, never, Scope.Scope> =>
         )
       )
 
-    const keep = (slot: Slot, watch: Ticket, entry: Entry, text: string, grace: number, now: number) => {
-      const until = Math.min(entry.filledAt + entry.ttl + grace, now + unchecked)
-      if (until <= now) memory.abandon(watch)
-      else memory.fill(slot, watch, { ...entry, text, grace: until - entry.filledAt - entry.ttl }, entry.filledAt)
+    /** For how long an answer may be given from here; undefined when it may not. */
+    const here = (answer: Filling, filledAt: number, now: number): Filling | undefined => {
+      const until = Math.min(filledAt + answer.ttl + answer.grace, now + unchecked)
+      return until <= now ? undefined : { ...answer, grace: until - filledAt - answer.ttl }
     }
 
     const enter = (
@@ -141,31 +141,24 @@ const make = (options: Options): Effect.Effect<Driver, never, Scope.Scope> =>
       mode: "look" | "claim"
     ): Effect.Effect<Looked> =>
       Effect.gen(function* () {
-        const watch = memory.watch(slot)
-        const token = `${node}:${++tokens}`
-        const vacant = (remote: Making["remote"]): Looked => {
-          makings.set(token, { watch, remote })
-          return { _tag: "Vacant", ticket: { token, isCurrent: watch.isCurrent } }
-        }
+        const token = makings.token()
         const now = yield* Clock.currentTimeMillis
-        if (owed.has(slot.tenant) || now < restsUntil) return vacant(undefined)
+        const vacant = (remote?: Remote) => makings.begin(slot, token, remote, lease, now)
+        if (owed.has(slot.tenant) || now < restsUntil) return vacant()
+        const fetch = memory.fetch(slot)
         const seen = yield* ask(places.enter(slot, { token, after, until: now + lease, now, mode }))
-        if (seen === undefined) return vacant(undefined)
-        if (seen._tag === "Vacant") return vacant(seen)
-        if (seen._tag === "Taken") {
-          memory.abandon(watch)
-          return seen
+        const outcome = seen?._tag === "Found" ? slot.decode(seen.answer.text) : undefined
+        if (seen?._tag !== "Found" || outcome === undefined) {
+          memory.fetched(fetch)
+          if (seen === undefined) return vacant()
+          if (seen._tag === "Taken") return seen
+          // What cannot be decoded was written by another version of the program.
+          return seen._tag === "Vacant" ? vacant(seen) : yield* enter(slot, after, lease, "claim")
         }
-        const { at, cost, grace, position, text, ttl } = seen.answer
-        const outcome = slot.decode(text)
-        if (outcome === undefined) {
-          // It was written by another version of the program.
-          memory.abandon(watch)
-          return yield* enter(slot, after, lease, "claim")
-        }
-        const entry: Entry = { outcome, filledAt: Math.min(at, now), ttl, cost, position: Position.make(position) }
-        keep(slot, watch, entry, text, grace, now)
-        const found: Looked = { _tag: "Found", entry }
+        const { at, cost, grace, text, ttl } = seen.answer
+        const [filledAt, position] = [Math.min(at, now), Position.make(seen.answer.position)]
+        memory.fetched(fetch, here({ outcome, text, ttl, grace, cost, position }, filledAt, now), filledAt)
+        const found: Looked = { _tag: "Found", entry: { outcome, filledAt, ttl, cost, position } }
         return found
         // A ticket that was given on the way to somebody who is gone would be missed by all others.
       }).pipe(Effect.uninterruptible)
@@ -184,39 +177,28 @@ const make = (options: Options): Effect.Effect<Driver, never, Scope.Scope> =>
         ),
       fill: (slot, ticket, filling) =>
         Effect.gen(function* () {
-          const making = makings.get(ticket.token)
-          makings.delete(ticket.token)
+          const making = makings.end(ticket)
           if (making === undefined) return false
-          const { remote, watch } = making
-          if (remote === undefined) {
-            memory.abandon(watch)
-            return false
-          }
           const at = yield* Clock.currentTimeMillis
-          const { cost, outcome, position, text } = filling
-          const [ttl, grace] = [Math.min(filling.ttl, longest), Math.min(filling.grace, longest)]
-          const answer = { ...remote, at, ttl, grace, cost, position, text }
-          const filled = yield* ask(places.fill(slot, ticket.token, answer))
-          if (filled === true) keep(slot, watch, { outcome, filledAt: at, ttl, cost, position }, text, grace, at)
-          else memory.abandon(watch)
+          const answer = {
+            ...filling,
+            ttl: Math.min(filling.ttl, longest),
+            grace: Math.min(filling.grace, longest)
+          }
+          const filled = yield* ask(places.fill(slot, ticket.token, { ...making.remote, ...answer, at }))
+          const kept = filled === true ? here(answer, at, at) : undefined
+          if (kept === undefined) memory.abandon(making.watch)
+          else memory.fill(slot, making.watch, kept, at)
           return filled === true
         }).pipe(Effect.uninterruptible),
       abandon: (slot, ticket) =>
         Effect.suspend(() => {
-          const making = makings.get(ticket.token)
-          makings.delete(ticket.token)
+          const making = makings.end(ticket)
           if (making === undefined) return Effect.void
           memory.abandon(making.watch)
-          return making.remote === undefined ? Effect.void : Effect.asVoid(ask(places.abandon(slot, ticket.token)))
+          return Effect.asVoid(ask(places.abandon(slot, ticket.token)))
         }),
-      invalidate: (tenant, invalidation) =>
-        Effect.gen(function* () {
-          memory.invalidate(tenant, { tags: invalidation.tags })
-          const resting = (yield* Clock.currentTimeMillis) < restsUntil
-          if (resting || !(yield* tell(tenant, invalidation))) owed.add(tenant, invalidation)
-          // What was read before Memcached was told is wrong as well.
-          memory.invalidate(tenant, invalidation)
-        }).pipe(Effect.uninterruptible),
+      invalidate: invalidate(memory, owed, () => restsUntil, tell),
       inBackground: (effect) => Effect.asVoid(Effect.forkIn(effect, scope))
     }
   })

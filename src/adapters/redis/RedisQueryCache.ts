@@ -13,10 +13,11 @@ import * as Position from "../../domain/Position.ts"
 import { part } from "../../domain/QueryKey.ts"
 import * as TenantId from "../../domain/TenantId.ts"
 import * as IdGenerator from "../../ports/IdGenerator.ts"
+import { invalidate, Makings } from "../../ports/internal/makings.ts"
 import { MemoryCache } from "../../ports/internal/memoryCache.ts"
 import { Owed } from "../../ports/internal/owed.ts"
 import * as QueryCache from "../../ports/QueryCache.ts"
-import type { Driver, Invalidation, Looked, Slot, Ticket } from "../../ports/QueryCacheDriver.ts"
+import type { Driver, Invalidation, Looked, Slot } from "../../ports/QueryCacheDriver.ts"
 import * as Reply from "./internal/cacheReply.ts"
 import * as scripts from "./internal/cacheScripts.ts"
 import { run, type Script } from "./internal/scripting.ts"
@@ -86,11 +87,11 @@ const decodeMessage = Schema.decodeUnknownResult(Message)
 
 const taken: Looked = { _tag: "Taken" }
 
-/** What this process knows of a ticket: who tells it of invalidations here, and what Redis gave; nothing when it was not there. */
-interface Making {
-  readonly watch: Ticket
+/** What Redis gave with a ticket, and since when this process hears. */
+interface Remote {
+  readonly stamp: string
+  readonly begun: string
   readonly hearing: number
-  readonly remote: { readonly stamp: string; readonly begun: string } | undefined
 }
 
 const make = (options: Options) =>
@@ -103,14 +104,12 @@ const make = (options: Options) =>
     const channel = `${prefix}:invalidated`
     const memory = new MemoryCache(options.entries ?? 1000, options.weight ?? 16_000_000)
     const owed = new Owed()
-    const makings = new Map<string, Making>()
-    let tokens = 0
+    const makings = new Makings<Remote>(memory, node)
     let restsUntil = 0
     let isTold = false
     /** Odd while this process hears of invalidations; another number each time. */
     let hearing = 0
 
-    const token = () => `${node}:${++tokens}`
     const isHearing = (since: number) => since === hearing && since % 2 === 1
     const keysOf = (tenant: TenantId.TenantId) => {
       const space = `${prefix}:{${part(tenant)}}`
@@ -159,16 +158,10 @@ const make = (options: Options) =>
       Effect.withFiber((fiber) => {
         const clock = fiber.getRef(Clock.Clock)
         const since = hearing
-        const own = token()
-        const vacant = (remote: Making["remote"]): Effect.Effect<Looked> => {
-          // Where Redis lets nobody in, this process lets in one at a time.
-          const watch =
-            remote === undefined ? memory.claim(slot, lease, clock.currentTimeMillisUnsafe()) : memory.watch(slot)
-          if (watch === undefined) return Effect.succeed(taken)
-          makings.set(own, { watch, hearing: since, remote })
-          return Effect.succeed({ _tag: "Vacant", ticket: { token: own, isCurrent: watch.isCurrent } })
-        }
-        if (owed.has(slot.tenant) || clock.currentTimeMillisUnsafe() < restsUntil) return vacant(undefined)
+        const own = makings.token()
+        const vacant = (remote?: Remote) =>
+          Effect.succeed(makings.begin(slot, own, remote, lease, clock.currentTimeMillisUnsafe()))
+        if (owed.has(slot.tenant) || clock.currentTimeMillisUnsafe() < restsUntil) return vacant()
         const args = [own, String(Math.ceil(Math.min(lease, longest))), String(after), mode]
         const fetch = memory.fetch(slot)
         const asked = Effect.flatMap(ask(mode, scripts.look, placeOf(slot), args), (answer) => {
@@ -176,10 +169,10 @@ const make = (options: Options) =>
           const outcome = reply?._tag === "Found" ? slot.decode(reply.text) : undefined
           if (reply?._tag !== "Found" || outcome === undefined) {
             memory.fetched(fetch)
-            if (reply === undefined) return vacant(undefined)
+            if (reply === undefined) return vacant()
             if (reply._tag === "Taken") return Effect.succeed(taken)
             // What cannot be decoded was written by another version of the program.
-            return reply._tag === "Vacant" ? vacant(reply) : enter(slot, after, lease, "claim")
+            return reply._tag === "Vacant" ? vacant({ ...reply, hearing: since }) : enter(slot, after, lease, "claim")
           }
           const { age, cost, grace, position, text, ttl } = reply
           const filledAt = clock.currentTimeMillisUnsafe() - age
@@ -230,40 +223,25 @@ const make = (options: Options) =>
         ),
       fill: (slot, ticket, filling) =>
         Effect.gen(function* () {
-          const making = makings.get(ticket.token)
-          makings.delete(ticket.token)
+          const making = makings.end(ticket)
           if (making === undefined) return false
-          if (making.remote === undefined) {
-            memory.abandon(making.watch)
-            return false
-          }
           const { cost, grace, position, text, ttl } = filling
-          const { begun, stamp } = making.remote
+          const { begun, hearing: since, stamp } = making.remote
           const numbers = [Math.min(ttl, longest), Math.min(grace, longest), cost, position].map(String)
           const reply = yield* ask("fill", scripts.fill, placeOf(slot), [ticket.token, stamp, begun, text, ...numbers])
-          if (reply === 1 && isHearing(making.hearing)) {
+          if (reply === 1 && isHearing(since)) {
             memory.fill(slot, making.watch, filling, yield* Clock.currentTimeMillis)
           } else memory.abandon(making.watch)
           return reply === 1
-        }),
+        }).pipe(Effect.uninterruptible),
       abandon: (slot, ticket) =>
         Effect.suspend(() => {
-          const making = makings.get(ticket.token)
-          makings.delete(ticket.token)
+          const making = makings.end(ticket)
           if (making === undefined) return Effect.void
           memory.abandon(making.watch)
-          return making.remote === undefined
-            ? Effect.void
-            : Effect.asVoid(ask("abandon", scripts.abandon, placeOf(slot), [ticket.token]))
+          return Effect.asVoid(ask("abandon", scripts.abandon, placeOf(slot), [ticket.token]))
         }),
-      invalidate: (tenant, invalidation) =>
-        Effect.gen(function* () {
-          memory.invalidate(tenant, { tags: invalidation.tags })
-          const resting = (yield* Clock.currentTimeMillis) < restsUntil
-          if (resting || !(yield* tell(tenant, invalidation))) owed.add(tenant, invalidation)
-          // What was read before Redis was told is wrong as well.
-          memory.invalidate(tenant, invalidation)
-        }).pipe(Effect.uninterruptible),
+      invalidate: invalidate(memory, owed, () => restsUntil, tell),
       inBackground: (effect) => Effect.asVoid(Effect.forkIn(effect, scope))
     }
     return driver
