@@ -11,42 +11,17 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Event from "../domain/Event.ts"
 import * as IntegrationEvent from "../domain/IntegrationEvent.ts"
-import type { Published } from "./EventBus.ts"
 import type { Category, Driver, Name, Parked, Standing } from "./EventGroupsDriver.ts"
 import { EventGroupsError, InvalidGroup } from "./EventGroupsError.ts"
 import { ForwardTarget } from "./ForwardTarget.ts"
-import type { AnyDelivery, Definition } from "./internal/groups/model.ts"
+import type { AnyDelivery, Definition, Delivery } from "./internal/groups/model.ts"
 import * as Worker from "./internal/groups/worker.ts"
 import { makeMemory } from "./internal/memoryEventGroups.ts"
 import { nameIssue } from "./internal/text.ts"
 import type { SystemContext } from "./SystemContext.ts"
 import type { TenantContext } from "./TenantContext.ts"
 
-/**
- * An event as a handler gets it.
- *
- * **Details**
- *
- * - `key` is what orders it: events of one key are handled one after the other.
- * - `position` is its place in the sender's log.
- * - `idempotencyKey` is `tenant/group/id`: the same each time this event is delivered to this group. Effects elsewhere happen
- *   once if whoever has them remembers it, as an `Inbox` does.
- * - `token` grows with every change of the `segment`'s owner: a system that refuses a smaller token than one it has seen for
- *   this segment refuses what a former owner still does.
- * - `attempt` counts from 1.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Delivery<out E> extends Published<E> {
-  readonly group: string
-  readonly key: string
-  readonly position: number
-  readonly segment: number
-  readonly token: number
-  readonly attempt: number
-  readonly idempotencyKey: string
-}
+export type { Delivery } from "./internal/groups/model.ts"
 
 /**
  * What a group handles, and how: everything but the handler.

@@ -3,15 +3,26 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Event from "../../../domain/Event.ts"
 import type * as IntegrationEvent from "../../../domain/IntegrationEvent.ts"
-import type { Metadata } from "../../../domain/Metadata.ts"
-import type { TenantId } from "../../../domain/TenantId.ts"
 import type { Name } from "../../EventGroupsDriver.ts"
+import type { Published } from "../eventBus/model.ts"
 
-interface Delivery<out E> {
-  readonly id: string
-  readonly tenant: TenantId
-  readonly event: E
-  readonly metadata: Metadata
+/**
+ * An event as a handler gets it.
+ *
+ * **Details**
+ *
+ * - `key` is what orders it: events of one key are handled one after the other.
+ * - `position` is its place in the sender's log.
+ * - `idempotencyKey` is `tenant/group/id`: the same each time this event is delivered to this group. Effects elsewhere happen
+ *   once if whoever has them remembers it, as an `Inbox` does.
+ * - `token` grows with every change of the `segment`'s owner: a system that refuses a smaller token than one it has seen for
+ *   this segment refuses what a former owner still does.
+ * - `attempt` counts from 1.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Delivery<out E> extends Published<E> {
   readonly group: string
   readonly key: string
   readonly position: number
