@@ -41,7 +41,8 @@ export type { Delivery } from "./internal/groups/model.ts"
  * A handler that fails is tried `retry.times` times in all (5 when absent) with pauses that begin at `retry.base` (50 ms) and
  * double. Then the event is parked, and tried again after each of `retry.later` (10 seconds, 1 minute and 10 minutes); then it
  * waits for somebody to look at it. Later events of its key are parked behind it; other keys go on. When more than `maxParked`
- * events of a segment are parked (1,000 when absent), nothing new is taken of that segment.
+ * events of a segment are parked (1,000 when absent), nothing new is taken of that segment. Counts are whole numbers of 1 or more;
+ * others are refused with an `InvalidGroup` that names the field.
  *
  * @category models
  * @since 0.1.0
@@ -263,12 +264,29 @@ export const layerOf = (driver: Driver): Context.Context<EventGroups | ForwardTa
 
 const maxNameBytes = 200
 
-const checked = ({ group, log }: Name) => {
-  const issues = [nameIssue("log", log, maxNameBytes), nameIssue("group", group, maxNameBytes)].filter(
-    (issue) => issue !== undefined
-  )
+type Limits = Pick<
+  Options<ReadonlyArray<Event.AnyClass>>,
+  "batchSize" | "concurrency" | "lease" | "maxParked" | "retry"
+>
+
+const checked = ({ batchSize, concurrency, group, lease = "10 seconds", log, maxParked, retry }: Name & Limits) => {
+  const millis = Duration.toMillis(lease)
+  const issues = [
+    nameIssue("log", log, maxNameBytes),
+    nameIssue("group", group, maxNameBytes),
+    countIssue("batchSize", batchSize),
+    countIssue("concurrency", concurrency),
+    countIssue("maxParked", maxParked),
+    countIssue("retry.times", retry?.times),
+    millis >= 1 && Number.isFinite(millis) ? undefined : { path: "lease", message: "must be a time that ends" }
+  ].filter((issue) => issue !== undefined)
   return issues.length === 0 ? Effect.void : Effect.fail(new EventGroupsError({ reason: new InvalidGroup({ issues }) }))
 }
+
+const countIssue = (path: string, count: number | undefined) =>
+  count === undefined || (Number.isSafeInteger(count) && count >= 1)
+    ? undefined
+    : { path, message: "must be a whole number of 1 or more" }
 
 type Given<R> = Omit<Options<ReadonlyArray<Event.AnyClass>>, "where"> & {
   readonly handle?: ((delivery: AnyDelivery) => Effect.Effect<unknown, unknown, R>) | undefined
@@ -292,11 +310,11 @@ function definitionOf<R>(given: Given<R>): Definition<R> {
     handleBatch,
     lease: Duration.fromInputUnsafe(given.lease ?? "10 seconds"),
     poll: Duration.fromInputUnsafe(given.poll ?? "500 millis"),
-    batchSize: Math.max(given.batchSize ?? 100, 1),
-    concurrency: Math.max(given.concurrency ?? 4, 1),
+    batchSize: given.batchSize ?? 100,
+    concurrency: given.concurrency ?? 4,
     timeout: timeout === undefined ? undefined : Duration.fromInputUnsafe(timeout),
     retry: {
-      times: Math.max(retry?.times ?? 5, 1),
+      times: retry?.times ?? 5,
       base: Duration.fromInputUnsafe(retry?.base ?? "50 millis"),
       later: (retry?.later ?? ["10 seconds", "1 minute", "10 minutes"]).map(Duration.fromInputUnsafe)
     },

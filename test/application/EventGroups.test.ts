@@ -148,3 +148,23 @@ it.live("what was given in an answer that was lost was not tried, and is not mis
     )
   )
 })
+
+it.effect("a group is refused whose numbers cannot be meant, and the error names them", () =>
+  Effect.gen(function* () {
+    const groups = EventGroups.make(makeMemory(1))
+    const options = { log: "log", group: "group", events: [Noted], handle: () => Effect.void } as const
+    const issuesOf = (wrong: Partial<EventGroups.Options<readonly [typeof Noted]>>) =>
+      groups.subscribe({ ...options, ...wrong }).pipe(
+        Effect.flip,
+        Effect.map(({ reason }) => (reason._tag === "InvalidGroup" ? reason.issues.map(({ path }) => path) : []))
+      )
+    expect(yield* issuesOf({ batchSize: 1.5 })).toEqual(["batchSize"])
+    expect(yield* issuesOf({ concurrency: 0, maxParked: Number.NaN, retry: { times: -1 } })).toEqual([
+      "concurrency",
+      "maxParked",
+      "retry.times"
+    ])
+    expect(yield* issuesOf({ lease: 0, log: "" })).toEqual(["log", "lease"])
+    expect(yield* issuesOf({ lease: "Infinity" })).toEqual(["lease"])
+  }).pipe(Effect.provide(SystemContext.layer("a test")))
+)
