@@ -162,9 +162,10 @@ export class Owned<R> {
 
   /** Handles an entry that comes the usual way; whether the segment is still ours. */
   private first(entry: Given): Effect.Effect<boolean, never, Exclude<R, TenantContext>> {
-    const [head, ...others] = this.parked.get(entry.key) ?? []
+    const ids = this.parked.get(entry.key)
+    const head = ids?.[0]
     // A broker that has gone back does not have what it had parked: the segment is claimed anew, with what there is.
-    if (head === entry.id || others.includes(entry.id)) return Effect.succeed(false)
+    if (ids?.includes(entry.id) === true) return Effect.succeed(false)
     // What comes before all that is parked was handled before, and not noted.
     if (head !== undefined && Ids.compare(head, entry.id) < 0) return this.park(entry, { behind: head })
     if (entry.attempt > unfinished) {
